@@ -1,0 +1,77 @@
+package transcode
+
+import (
+	"errors"
+	"fmt"
+)
+
+// inputFailure says which of Elastic Transcoder's errors a fault of the input
+// object is; an error that is none of them is returned as it is, and is tried
+// again.
+func inputFailure(err error, ref ObjectRef, limit int64) error {
+	switch {
+	case errors.Is(err, ErrNoObject), errors.Is(err, ErrBadKey):
+		return &Failure{
+			Code:   3001,
+			Detail: fmt.Sprintf("The specified object does not exist in the specified S3 bucket: bucket=%s, key=%s.", ref.Bucket, ref.Key),
+			Reason: "The file to be processed is not there any more.",
+			Remedy: "Upload it again.",
+		}
+	case errors.Is(err, ErrNoBucket):
+		return noBucket(ref)
+	case errors.Is(err, ErrObjectDenied):
+		return &Failure{
+			Code:   3003,
+			Detail: fmt.Sprintf("Amazon Elastic Transcoder does not have permission to read the specified object: bucket=%s, key=%s.", ref.Bucket, ref.Key),
+			Reason: "The file to be processed may not be read.",
+			Remedy: "Ask the operator to let Etude read the bucket " + ref.Bucket + ".",
+		}
+	case errors.Is(err, ErrTooLarge):
+		return &Failure{
+			Code:   4002,
+			Detail: fmt.Sprintf("The input file is too large: bucket=%s, key=%s, max size=%d.", ref.Bucket, ref.Key, limit),
+			Reason: fmt.Sprintf("This file is larger than %d MiB.", limit>>20),
+			Remedy: "Cut it into smaller files, or ask the operator to raise the limit.",
+		}
+	}
+	return fmt.Errorf("fetch %s: %w", ref, err)
+}
+
+// outputFailure is the same for an output's object.
+func outputFailure(err error, ref ObjectRef) (*Failure, error) {
+	switch {
+	case errors.Is(err, ErrObjectExists):
+		return &Failure{
+			Code:   3002,
+			Detail: fmt.Sprintf("The specified object could not be saved in the specified bucket because an object by that name already exists: bucket=%s, key=%s.", ref.Bucket, ref.Key),
+			Reason: "There is a file of that name already, and nothing is ever overwritten.",
+			Remedy: "Choose another name for the output, or delete the old file.",
+		}, nil
+	case errors.Is(err, ErrNoBucket):
+		return noBucket(ref), nil
+	case errors.Is(err, ErrObjectDenied):
+		return &Failure{
+			Code:   3004,
+			Detail: fmt.Sprintf("Amazon Elastic Transcoder does not have permission to write to the specified bucket: bucket=%s, key=%s.", ref.Bucket, ref.Key),
+			Reason: "The result may not be written.",
+			Remedy: "Ask the operator to let Etude write to the bucket " + ref.Bucket + ".",
+		}, nil
+	case errors.Is(err, ErrBadKey):
+		return &Failure{
+			Code:   3000,
+			Detail: fmt.Sprintf("The specified object could not be saved in the specified bucket because its key cannot be stored: bucket=%s, key=%s.", ref.Bucket, ref.Key),
+			Reason: "The result cannot be stored under the name that was asked for.",
+			Remedy: "Choose an output key without . or .. between slashes and with at most 255 bytes between them.",
+		}, nil
+	}
+	return nil, fmt.Errorf("store %s: %w", ref, err)
+}
+
+func noBucket(ref ObjectRef) *Failure {
+	return &Failure{
+		Code:   3005,
+		Detail: fmt.Sprintf("The specified S3 bucket does not exist: bucket=%s.", ref.Bucket),
+		Reason: "The place for this file does not exist any more.",
+		Remedy: "Ask the operator to make the bucket " + ref.Bucket + ", or to change the pipeline.",
+	}
+}

@@ -1,0 +1,160 @@
+package transcode
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Status is that of a job or of one of its outputs, as the API spells it.
+type Status string
+
+// The five statuses. A job moves down this list and never back.
+const (
+	Submitted   Status = "Submitted"
+	Progressing Status = "Progressing"
+	Complete    Status = "Complete"
+	Canceled    Status = "Canceled"
+	Failed      Status = "Error" // the name Error is the error type's
+)
+
+// Final reports whether nothing comes after s.
+func (s Status) Final() bool { return s == Complete || s == Canceled || s == Failed }
+
+// Valid reports whether s is one of the five.
+func (s Status) Valid() bool {
+	switch s {
+	case Submitted, Progressing, Complete, Canceled, Failed:
+		return true
+	}
+	return false
+}
+
+// Job is what a caller asked for: one input, made into several outputs.
+type Job struct {
+	ID       JobID
+	Pipeline PipelineID
+	// Owner is the user who is told of the job; empty where it has none.
+	Owner           string
+	Inputs          []Input
+	Outputs         []Output
+	OutputKeyPrefix string // glued to every output's key, no separator added
+	UserMetadata    map[string]string
+	Status          Status
+	SubmitTime      time.Time
+	StartTime       time.Time // zero until its first attempt starts
+	FinishTime      time.Time // zero until its status is final
+	// DedupeKey makes a second job with the same key a repeat of the first;
+	// empty for a job that has none.
+	DedupeKey string
+}
+
+// Input is one file to be read. The members after Key override what is
+// detected; empty means that they were not given.
+type Input struct {
+	Key         string
+	FrameRate   string
+	Resolution  string
+	AspectRatio string
+	Interlaced  string
+	Container   string
+	// Detected is what was found in the file; nil until it was read.
+	Detected *Detected
+}
+
+// Detected is what an encoder found in an input.
+type Detected struct {
+	FileSize int64 // bytes
+	Duration time.Duration
+}
+
+// Output is one rendition of a job.
+type Output struct {
+	ID               string // "1", "2", ... in the order of the request
+	Key              string // without the job's OutputKeyPrefix
+	PresetID         PresetID
+	Preset           Preset  // the settings as they were when the job was made
+	ThumbnailPattern *string // nil where not given; given and empty is echoed
+	Rotate           string
+	SegmentDuration  string
+	Status           Status
+	// StatusDetail is empty, a remark, or "CODE UUID: text." of an error.
+	StatusDetail string
+	// Failure says why Status is Failed; nil otherwise. Its Log is not kept
+	// here but with the attempt.
+	Failure *Failure
+	Made    *Made // nil until Status is Complete
+}
+
+// Made is what an encoder says of an output that it made and verified.
+type Made struct {
+	Duration   time.Duration
+	Size       int64 // bytes
+	Codec      string
+	SampleRate int // Hz
+	Channels   int
+	Samples    int64  // per channel, as decoded
+	SHA256     string // hex
+}
+
+// OutputRef returns the object that an output of the job becomes.
+func (j *Job) OutputRef(p *Pipeline, o *Output) ObjectRef {
+	return ObjectRef{Bucket: p.Content.Bucket, Key: j.OutputKeyPrefix + o.Key}
+}
+
+// finish sets the status that the outputs add up to: Complete only if all are.
+func (j *Job) finish(now time.Time) {
+	j.Status = Complete
+	for i := range j.Outputs {
+		if j.Outputs[i].Status != Complete {
+			j.Status = Failed
+		}
+	}
+	j.FinishTime = now
+}
+
+// fail ends one output.
+func (o *Output) fail(f *Failure) {
+	o.Status = Failed
+	o.StatusDetail = fmt.Sprintf("%d %s: %s", f.Code, uuid.NewString(), f.Detail)
+	kept := *f
+	kept.Log = ""
+	o.Failure = &kept
+}
+
+// failRest ends every output that has not ended.
+func (j *Job) failRest(f *Failure) {
+	for i := range j.Outputs {
+		if !j.Outputs[i].Status.Final() {
+			j.Outputs[i].fail(f)
+		}
+	}
+}
+
+// Attempt is one run at a job. Its number fences: who lost the lease of an
+// attempt writes nothing more.
+type Attempt struct {
+	Job        JobID
+	Number     int // from 1
+	Node       string
+	StartTime  time.Time
+	EndTime    time.Time // zero while it runs
+	LeaseUntil time.Time // renewed while it runs
+	Outcome    Outcome
+	Phase      Phase
+	Progress   float64 // 0 to 1
+	Log        string  // tail of the encoder's words, or the error that ended it
+}
+
+// Outcome is how an attempt ended.
+type Outcome string
+
+// The outcomes. Attempts that were interrupted do not count as tries.
+const (
+	Running     Outcome = ""            // it has not
+	Finished    Outcome = "finished"    // the job's status is final
+	Broken      Outcome = "broken"      // a fault of ours; tried again
+	Lost        Outcome = "lost"        // its lease ran out
+	Interrupted Outcome = "interrupted" // its node stopped in good order
+)
