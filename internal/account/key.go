@@ -1,0 +1,127 @@
+package account
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// AccessKey lets a program act for a user. The secret is sealed: Signature
+// Version 4 needs it itself, a hash would not do.
+type AccessKey struct {
+	ID         string
+	Sealed     []byte
+	User       UserID
+	CreateTime time.Time
+}
+
+// Identity is whom a checked request comes from.
+type Identity struct {
+	AccessKeyID string
+	User        UserID
+}
+
+// MasterKey seals secrets in the store. It is kept outside of it.
+type MasterKey [32]byte
+
+// NewSecret returns a random access key id and secret in the form of AWS's.
+func NewSecret() (id, secret string) {
+	b := make([]byte, 10+30)
+	_, _ = rand.Read(b) // never fails, see crypto/rand
+	return "ETUD" + base32.StdEncoding.EncodeToString(b[:10]), base64.StdEncoding.EncodeToString(b[10:])
+}
+
+// rootKey is the access key that the configuration fixes. It is not in the
+// store, so a start with another one leaves no old one behind.
+type rootKey struct {
+	id, secret string
+	user       UserID
+}
+
+// SetRootKey makes id the root access key, which acts for the given user. It is
+// to be called before the Service is shared.
+func (s *Service) SetRootKey(id, secret string, user UserID) error {
+	if err := checkKey(id, secret); err != nil {
+		return fmt.Errorf("set root access key: %w", err)
+	}
+	s.root = rootKey{id: id, secret: secret, user: user}
+	return nil
+}
+
+func checkKey(id, secret string) error {
+	if len(id) < 3 || len(id) > 128 {
+		return fmt.Errorf("access key id %q: it must have 3 to 128 characters", id)
+	}
+	if len(secret) < 8 || len(secret) > 256 {
+		return fmt.Errorf("secret of access key %q: it must have 8 to 256 characters", id)
+	}
+	return nil
+}
+
+// PutAccessKey makes id an access key of the user with the given secret, also
+// if it was one with another secret or of another user.
+func (s *Service) PutAccessKey(ctx context.Context, id, secret string, user UserID) error {
+	if err := checkKey(id, secret); err != nil {
+		return fmt.Errorf("put access key: %w", err)
+	}
+	k := AccessKey{ID: id, Sealed: s.seal(id, secret), User: user, CreateTime: time.Now()}
+	if err := s.store.PutAccessKey(ctx, k); err != nil {
+		return fmt.Errorf("put access key %q: %w", id, err)
+	}
+	return nil
+}
+
+// AccessKey returns who has the access key, and its secret; ErrNotFound if
+// nobody has.
+func (s *Service) AccessKey(ctx context.Context, id string) (who Identity, secret string, err error) {
+	if id != "" && id == s.root.id {
+		return Identity{AccessKeyID: id, User: s.root.user}, s.root.secret, nil
+	}
+	k, err := s.store.AccessKey(ctx, id)
+	if err != nil {
+		return Identity{}, "", fmt.Errorf("access key %q: %w", id, err)
+	}
+	secret, err = s.open(id, k.Sealed)
+	if err != nil {
+		return Identity{}, "", fmt.Errorf("access key %q: %w", id, err)
+	}
+	return Identity{AccessKeyID: id, User: k.User}, secret, nil
+}
+
+// seal encrypts a secret so that it opens only with the master key and under
+// the same access key id.
+func (s *Service) seal(id, secret string) []byte {
+	nonce := make([]byte, s.aead.NonceSize())
+	_, _ = rand.Read(nonce) // never fails, see crypto/rand
+	return s.aead.Seal(nonce, nonce, []byte(secret), []byte(id))
+}
+
+func (s *Service) open(id string, sealed []byte) (string, error) {
+	n := s.aead.NonceSize()
+	if len(sealed) < n {
+		return "", errors.New("its sealed secret is damaged")
+	}
+	secret, err := s.aead.Open(nil, sealed[:n], sealed[n:], []byte(id))
+	if err != nil {
+		return "", errors.New("its secret was sealed with another master key")
+	}
+	return string(secret), nil
+}
+
+func newAEAD(key MasterKey) cipher.AEAD {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // 32 bytes are always a key
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err) // AES's block size always fits
+	}
+	return aead
+}
