@@ -1,0 +1,43 @@
+package account
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestLimiterForgetsAfterItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l limiter
+		for range limitTries {
+			if !l.allow("email a", "client 1") {
+				t.Fatal("refused before the limit")
+			}
+			l.failed("email a", "client 1")
+		}
+		if l.allow("email a", "client 2") {
+			t.Error("allowed for an address that used up its tries")
+		}
+		if l.allow("email b", "client 1") {
+			t.Error("allowed for a client that used up its tries")
+		}
+		if !l.allow("email b", "client 2") {
+			t.Error("refused for others")
+		}
+		time.Sleep(limitTime)
+		if !l.allow("email a", "client 1") {
+			t.Error("still refused after the time")
+		}
+	})
+}
+
+func TestLimiterDoesNotGrowWithoutEnd(t *testing.T) {
+	var l limiter
+	for i := range limitNames + 100 {
+		l.failed(fmt.Sprint("email ", i))
+	}
+	if n := len(l.failures); n > limitNames {
+		t.Errorf("%d names are remembered, want at most %d", n, limitNames)
+	}
+}
