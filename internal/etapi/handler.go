@@ -1,0 +1,190 @@
+package etapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"etude/internal/account"
+	"etude/internal/sigv4"
+	"etude/internal/transcode"
+)
+
+const (
+	// signingName is the service in the credential scope of a request.
+	signingName = "elastictranscoder"
+	// maxBody is the largest request that is read: far above a job with all the
+	// inputs and outputs that it may have.
+	maxBody = 1 << 20
+	// maxDrain is how much of a body that is too large is read and dropped, so
+	// that the client gets round to reading why it was refused.
+	maxDrain = 16 << 20
+)
+
+// Config is what the API needs. Service and Accounts must be set.
+type Config struct {
+	Service  *transcode.Service
+	Accounts *account.Service
+	Logger   *slog.Logger     // nil logs nothing
+	Now      func() time.Time // for signatures; nil means time.Now
+}
+
+// New returns a handler of Elastic Transcoder's API. A request must be signed
+// for the service elastictranscoder in any region, by an access key of
+// cfg.Accounts; the key's user becomes the owner of the jobs it makes.
+//
+// The handler may serve many requests at once. It needs the path and the Host
+// header as the client sent them, or signatures do not match.
+func New(cfg Config) http.Handler {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &api{Config: cfg}
+}
+
+type api struct{ Config }
+
+// ServeHTTP answers a request with a JSON object, whatever comes, in one write.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := uuid.NewString()
+	reply := a.answer(r, id)
+	h := w.Header()
+	h.Set("x-amzn-RequestId", id)
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(reply.body)))
+	if reply.errorType != "" {
+		h.Set("x-amzn-ErrorType", reply.errorType)
+	}
+	w.WriteHeader(reply.status)
+	w.Write(reply.body)
+}
+
+// reply is an answer, ready to be written.
+type reply struct {
+	status    int
+	errorType string // empty if all went well
+	body      []byte
+}
+
+// answer never panics. A fault of ours is logged with the id of the request,
+// which is all that the caller is told of it.
+func (a *api) answer(r *http.Request, id string) (rep reply) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.Logger.Error("request panicked", "request", id, "err", p, "stack", string(debug.Stack()))
+			rep = failed(internal(id))
+		}
+	}()
+	op, out, err := a.serve(r)
+	if err == nil {
+		return reply{status: op.status, body: encode(out)}
+	}
+	known := asAPIError(err)
+	if known == nil {
+		known = internal(id)
+		a.logFault(r, id, err)
+	}
+	return failed(known)
+}
+
+func (a *api) logFault(r *http.Request, id string, err error) {
+	level := slog.LevelError
+	if r.Context().Err() != nil {
+		level = slog.LevelInfo // the client has gone, and the work with it
+	}
+	a.Logger.Log(context.WithoutCancel(r.Context()), level, "request not served",
+		"request", id, "method", r.Method, "path", r.URL.Path, "err", err)
+}
+
+func internal(id string) *apiError {
+	return &apiError{
+		exception: internalService,
+		message:   "The service could not do this because of a fault of its own. Its log tells more of request " + id + ".",
+	}
+}
+
+func failed(e *apiError) reply {
+	return reply{status: e.status, errorType: e.name, body: encode(e.body())}
+}
+
+// serve does all the work of a request: who is it, what do they want, do it.
+func (a *api) serve(r *http.Request) (*operation, any, error) {
+	owner, body, err := a.authenticate(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	op, path, err := route(r.Method, r.URL.EscapedPath())
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := op.input(path, r.URL.Query(), body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if op.run == nil {
+		return nil, nil, &apiError{
+			exception: unsupportedOperation,
+			message:   fmt.Sprintf("Etude does not have the operation %s yet.", op.name),
+		}
+	}
+	out, err := op.run(a, r.Context(), request{document: in, owner: owner})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", op.name, err)
+	}
+	return op, out, nil
+}
+
+// authenticate returns whose access key signed the request, and its body.
+func (a *api) authenticate(r *http.Request) (owner string, body []byte, err error) {
+	var who account.Identity
+	var lookup error
+	v := sigv4.Verifier{
+		Service: signingName,
+		Now:     a.Now,
+		MaxBody: maxBody,
+		Secret: func(ctx context.Context, keyID string) (secret string, err error) {
+			who, secret, err = a.Accounts.AccessKey(ctx, keyID)
+			if errors.Is(err, account.ErrNotFound) {
+				return "", sigv4.ErrUnknownKey
+			}
+			lookup = err
+			return secret, err
+		},
+	}
+	_, body, err = v.Verify(r)
+	var signed *sigv4.Error
+	switch {
+	case err == nil:
+		return string(who.User), body, nil
+	case errors.As(err, &signed):
+		if signed.Kind == sigv4.TooLarge {
+			_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+		}
+		return "", nil, err
+	case lookup != nil:
+		return "", nil, fmt.Errorf("authenticate: %w", err)
+	}
+	// What is left is a body that broke off or was badly framed.
+	return "", nil, serialization("The request could not be read: %v.", err)
+}
+
+// encode writes a reply without escaping <, > and &, as AWS does.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // of types of ours, none of which can fail
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}

@@ -1,0 +1,151 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"etude/internal/transcode"
+)
+
+// jobSpec is a job's column spec; its column outputs is a []transcode.Output.
+// As with pipelineSpec, the members' names are what is stored. A job is always
+// read whole and has one writer, the holder of its lease, so its parts need no
+// rows of their own.
+type jobSpec struct {
+	Inputs          []transcode.Input
+	OutputKeyPrefix string
+	UserMetadata    map[string]string
+}
+
+const selectJob = "SELECT id, pipeline_id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, spec, outputs FROM jobs"
+
+func readJob(row scanner) (*transcode.Job, error) {
+	var (
+		j                         transcode.Job
+		submitted, started, ended sql.NullInt64
+		dedupe                    sql.NullString
+		specText, outputsText     string
+		spec                      jobSpec
+	)
+	err := row.Scan(&j.ID, &j.Pipeline, &j.Owner, &j.Status, &submitted, &started, &ended, &dedupe, &specText, &outputsText)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(specText), &spec); err != nil {
+		return nil, fmt.Errorf("read spec of job %s: %w", j.ID, err)
+	}
+	if err := json.Unmarshal([]byte(outputsText), &j.Outputs); err != nil {
+		return nil, fmt.Errorf("read outputs of job %s: %w", j.ID, err)
+	}
+	j.SubmitTime, j.StartTime, j.FinishTime = moment(submitted), moment(started), moment(ended)
+	j.DedupeKey = dedupe.String
+	j.Inputs, j.OutputKeyPrefix, j.UserMetadata = spec.Inputs, spec.OutputKeyPrefix, spec.UserMetadata
+	return &j, nil
+}
+
+// writeJob returns the columns spec and outputs.
+func writeJob(j *transcode.Job) (spec, outputs string, err error) {
+	s, err := json.Marshal(jobSpec{Inputs: j.Inputs, OutputKeyPrefix: j.OutputKeyPrefix, UserMetadata: j.UserMetadata})
+	if err != nil {
+		return "", "", fmt.Errorf("write spec of job %s: %w", j.ID, err)
+	}
+	o, err := json.Marshal(j.Outputs)
+	if err != nil {
+		return "", "", fmt.Errorf("write outputs of job %s: %w", j.ID, err)
+	}
+	return string(s), string(o), nil
+}
+
+// Job returns a job; see transcode.Store.
+func (s *Store) Job(ctx context.Context, id transcode.JobID) (*transcode.Job, error) {
+	return s.read.job(ctx, id, "")
+}
+
+func (c conn) job(ctx context.Context, id transcode.JobID, lock string) (*transcode.Job, error) {
+	j, err := first(ctx, c, transcode.ErrNotFound, readJob, selectJob+" WHERE id = ?"+lock, id)
+	if err != nil {
+		return nil, fmt.Errorf("read job %q: %w", id, err)
+	}
+	return j, nil
+}
+
+// Jobs returns a page of the jobs that fit the filter; see transcode.Store.
+func (s *Store) Jobs(ctx context.Context, filter transcode.JobFilter, page transcode.Page) (jobs []*transcode.Job, more bool, err error) {
+	jobs, more, err = listPage(ctx, s.read, readJob, selectJob, jobConditions(filter), page)
+	if err != nil {
+		return nil, false, fmt.Errorf("list jobs: %w", err)
+	}
+	return jobs, more, nil
+}
+
+func jobConditions(f transcode.JobFilter) (where []condition) {
+	if f.Pipeline != "" {
+		where = append(where, condition{"pipeline_id = ?", f.Pipeline})
+	}
+	if f.Status != "" {
+		where = append(where, condition{"status = ?", f.Status})
+	}
+	if f.Owner != "" {
+		where = append(where, condition{"owner = ?", f.Owner})
+	}
+	return where
+}
+
+// InsertJob keeps a new job; see transcode.Tx.
+func (t *tx) InsertJob(ctx context.Context, j *transcode.Job) error {
+	spec, outputs, err := writeJob(j)
+	if err != nil {
+		return err
+	}
+	var dedupe any // NULL, of which there may be many
+	if j.DedupeKey != "" {
+		dedupe = j.DedupeKey
+	}
+	n, err := t.exec(ctx, `INSERT INTO jobs (id, pipeline_id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, spec, outputs)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING`,
+		j.ID, j.Pipeline, j.Owner, j.Status, j.SubmitTime.UnixMilli(), millis(j.StartTime), millis(j.FinishTime), dedupe, spec, outputs)
+	if err == nil && n == 0 {
+		err = transcode.ErrDuplicate
+	}
+	if err != nil {
+		return fmt.Errorf("insert job %s: %w", j.ID, err)
+	}
+	return nil
+}
+
+// JobByDedupeKey returns the job with that key; see transcode.Tx.
+func (t *tx) JobByDedupeKey(ctx context.Context, key string) (*transcode.Job, error) {
+	j, err := first(ctx, t.conn, transcode.ErrNotFound, readJob, selectJob+" WHERE dedupe_key = ?", key)
+	if err != nil {
+		return nil, fmt.Errorf("read job by dedupe key %q: %w", key, err)
+	}
+	return j, nil
+}
+
+// Job returns a job and keeps others from changing it; see transcode.Tx.
+func (t *tx) Job(ctx context.Context, id transcode.JobID) (*transcode.Job, error) {
+	return t.job(ctx, id, t.lock())
+}
+
+// UpdateJob writes what changes in a job's life; see transcode.Tx. It returns
+// ErrNotFound if there is no such job.
+func (t *tx) UpdateJob(ctx context.Context, j *transcode.Job) error {
+	spec, outputs, err := writeJob(j)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(ctx, "UPDATE jobs SET status = ?, start_ms = ?, finish_ms = ?, spec = ?, outputs = ? WHERE id = ?",
+		j.Status, millis(j.StartTime), millis(j.FinishTime), spec, outputs, j.ID)
+	if err == nil && n == 0 {
+		err = transcode.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("update job %s: %w", j.ID, err)
+	}
+	return nil
+}
+
+// Enqueue queues a task; see transcode.Tx.
+func (t *tx) Enqueue(ctx context.Context, task transcode.RunJob) error { return t.put(ctx, task) }

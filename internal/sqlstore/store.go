@@ -1,0 +1,105 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"etude/internal/account"
+	"etude/internal/inbox"
+	"etude/internal/notify"
+	"etude/internal/transcode"
+)
+
+var (
+	_ transcode.Store = (*Store)(nil)
+	_ notify.Store    = (*Store)(nil)
+	_ inbox.Store     = (*Store)(nil)
+	_ account.Store   = (*Store)(nil)
+
+	_ transcode.Tx = (*tx)(nil)
+	_ notify.Tx    = (*tx)(nil)
+)
+
+// Store is what the domains remember. All methods may be called at once from
+// many goroutines. Times are kept to the millisecond.
+type Store struct {
+	db      *DB
+	enqueue func(ctx context.Context, tx *sql.Tx, task any) error
+	read    conn
+	write   conn
+}
+
+// New returns the Store in db. It calls enqueue to put a task, which is a
+// transcode.RunJob, notify.FanOut or notify.Deliver, into the transaction that
+// it belongs to: the task is worked if that commits, and never was if not.
+func New(db *DB, enqueue func(ctx context.Context, tx *sql.Tx, task any) error) *Store {
+	return &Store{
+		db: db, enqueue: enqueue,
+		read:  conn{db.dialect, db.read},
+		write: conn{db.dialect, db.write},
+	}
+}
+
+// tx is one transaction, for whichever domain began it.
+type tx struct {
+	conn
+	sql     *sql.Tx
+	enqueue func(ctx context.Context, tx *sql.Tx, task any) error
+}
+
+// Update runs fn in one transaction; see transcode.Store.
+func (s *Store) Update(ctx context.Context, fn func(transcode.Tx) error) error {
+	return s.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+// UpdateNotify runs fn in one transaction; see notify.Store.
+func (s *Store) UpdateNotify(ctx context.Context, fn func(notify.Tx) error) error {
+	return s.update(ctx, func(t *tx) error { return fn(t) })
+}
+
+// conflictTries is how often a transaction is run that others stand in the way
+// of, which only happens on Postgres.
+const conflictTries = 10
+
+func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
+	for try := 1; ; try++ {
+		err := s.updateOnce(ctx, fn)
+		if !conflict(err) || try == conflictTries {
+			return err
+		}
+		// Those who collided must not start again together.
+		wait := time.NewTimer(rand.N(time.Duration(try) * 10 * time.Millisecond))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return context.Cause(ctx)
+		case <-wait.C:
+		}
+	}
+}
+
+func (s *Store) updateOnce(ctx context.Context, fn func(*tx) error) error {
+	began, err := s.db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", explain(err))
+	}
+	defer began.Rollback()
+	if err := fn(&tx{conn: conn{s.db.dialect, began}, sql: began, enqueue: s.enqueue}); err != nil {
+		return err
+	}
+	if err := began.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", explain(err))
+	}
+	return nil
+}
+
+// put queues a task in the transaction.
+func (t *tx) put(ctx context.Context, task any) error {
+	if err := t.enqueue(ctx, t.sql, task); err != nil {
+		return fmt.Errorf("queue %T: %w", task, explain(err))
+	}
+	return nil
+}
