@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"account":   nil,
 	"inbox":     {"watch"},
 	"notify":    nil,
-	"transcode": {"watch"},
+	"transcode": {"manifest", "watch"},
 
 	// The transports.
 	"edge":  {"sigv4"},
@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"sqlstore":    {"transcode", "notify", "account", "inbox"},
 
 	// Leaves and build tools.
+	"manifest":          nil,
 	"sigv4":             nil,
 	"tune":              nil,
 	"watch":             nil,

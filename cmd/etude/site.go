@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"etude/internal/etapi"
+	"etude/internal/inbox"
+	"etude/internal/notify"
+	"etude/internal/transcode"
+)
+
+// deliverToSite makes a notification of a job that has ended a message to its
+// owner. Whatever else comes over the topic is none of the users' business.
+func (s *server) deliverToSite(ctx context.Context, m notify.Message, _ string) error {
+	event, err := etapi.ParseNotification(m.Body)
+	if err != nil || event.State != "COMPLETED" && event.State != "ERROR" {
+		return nil
+	}
+	job, err := s.jobs.ReadJob(ctx, transcode.JobID(event.JobID))
+	if transcode.IsKind(err, transcode.NotFound) || err == nil && job.Owner == "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	kind, text := sayHowItEnded(job)
+	return s.inbox.Tell(ctx, inbox.Message{
+		User: job.Owner, Source: string(m.ID), Kind: kind, Text: text, Job: string(job.ID),
+	})
+}
+
+// sayHowItEnded is what the owner of a job is told.
+func sayHowItEnded(job *transcode.Job) (inbox.Kind, string) {
+	name := path.Base(job.Inputs[0].Key)
+	failed := 0
+	var why *transcode.Failure
+	for _, o := range job.Outputs {
+		if o.Failure != nil {
+			failed, why = failed+1, o.Failure
+		}
+	}
+	switch {
+	case why == nil:
+		return inbox.Good, fmt.Sprintf("Your file %s has been processed.", name)
+	case failed < len(job.Outputs):
+		return inbox.Bad, fmt.Sprintf("Your file %s has been processed, but %d of its %d results could not be made. %s %s",
+			name, failed, len(job.Outputs), why.Reason, why.Remedy)
+	}
+	return inbox.Bad, fmt.Sprintf("Your file %s could not be processed. %s %s", name, why.Reason, why.Remedy)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
