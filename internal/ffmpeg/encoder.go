@@ -1,0 +1,329 @@
+// Package ffmpeg is the engine: it makes files out of a file with the ffmpeg
+// that is installed, in a sandbox, and verifies each of them. One child process
+// decodes the input once and makes all outputs of a job, a second one decodes
+// them again to their ends. What is to be done is planned first, as plain
+// values: a source is what was found in the input, a plan what to do with it,
+// and both are turned into arguments without looking at anything else.
+//
+// It knows files and presets, and nothing of jobs, HTTP, S3 or SQL.
+package ffmpeg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"etude/internal/transcode"
+)
+
+// Config is what New needs. The zero value works where ffmpeg and ffprobe are
+// in PATH.
+type Config struct {
+	FFmpeg  string // the program's path or name; empty for "ffmpeg"
+	FFprobe string // the same; empty for "ffprobe"
+	Logger  *slog.Logger
+
+	// Sandbox is how child processes are locked in; empty for Auto.
+	Sandbox Mode
+
+	// Memory is the address space, in bytes, that a child process may have;
+	// 0 for 2 GiB. Debian's ffmpeg with its 215 libraries was seen to do its
+	// work in under 300 MiB, with one thread and a file of any length.
+	Memory int64
+	// FileSize is the size, in bytes, that one output may have; 0 for 16 GiB.
+	FileSize int64
+	// CPU is the processor time that a child process may use; 0 for ten
+	// minutes and, for each output, the length of the input.
+	CPU time.Duration
+
+	// MaxDuration is how long an input may play; 0 for 12 hours.
+	MaxDuration time.Duration
+	// Stall is how long a child process may make no progress before it is
+	// killed; 0 for a minute.
+	Stall time.Duration
+}
+
+// Encoder is a transcode.Encoder on ffmpeg. Its methods may be called at once.
+type Encoder struct {
+	cfg Config
+
+	mu    sync.Mutex
+	ready *toolchain // nil until it was found out
+}
+
+var _ transcode.Encoder = (*Encoder)(nil)
+
+// New returns an Encoder. It looks for the programs but starts none of them:
+// what they can do is found out when it is first asked for, and takes a tenth
+// of a second then.
+func New(cfg Config) (*Encoder, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Sandbox == "" {
+		cfg.Sandbox = Auto
+	}
+	if !cfg.Sandbox.valid() {
+		return nil, fmt.Errorf("sandbox %q: must be one of %s, %s and %s", cfg.Sandbox, Auto, Bubblewrap, Limits)
+	}
+	setDefault(&cfg.FFmpeg, "ffmpeg")
+	setDefault(&cfg.FFprobe, "ffprobe")
+	setDefault(&cfg.Memory, 2<<30)
+	setDefault(&cfg.FileSize, 16<<30)
+	setDefault(&cfg.MaxDuration, 12*time.Hour)
+	setDefault(&cfg.Stall, time.Minute)
+	for _, program := range []*string{&cfg.FFmpeg, &cfg.FFprobe} {
+		path, err := findProgram(*program)
+		if err != nil {
+			return nil, err
+		}
+		*program = path
+	}
+	return &Encoder{cfg: cfg}, nil
+}
+
+func setDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+// findProgram returns the absolute path of a program, behind all symbolic
+// links: a sandbox may not have those.
+func findProgram(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("find %q: install ffmpeg, or configure the program's path: %w", name, err)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// Version returns the version of the ffmpeg that is installed.
+func (e *Encoder) Version() (string, error) {
+	t, err := e.toolchain()
+	if err != nil {
+		return "", err
+	}
+	return t.can.Version, nil
+}
+
+// Sandbox says in a few words how ffmpeg is locked in on this host.
+func (e *Encoder) Sandbox() string {
+	t, err := e.toolchain()
+	if err != nil {
+		return "unknown: " + err.Error()
+	}
+	return t.sandbox.String()
+}
+
+// Check says why a preset cannot be made by the ffmpeg that is installed, in
+// one sentence, or returns "".
+func (e *Encoder) Check(p *transcode.Preset) string {
+	t, err := e.toolchain()
+	if err != nil {
+		return fmt.Sprintf("Nothing can be made: %v.", err)
+	}
+	return t.can.check(p)
+}
+
+// Encode does what transcode.Encoder promises.
+//
+// WAV, FLAC and FLAC in Ogg have exactly the samples that ffmpeg decodes from
+// the input, or their number times the ratio of the sample rates, rounded. AAC
+// in MP4 starts exactly, but decodes up to one frame less one sample (1023
+// samples) too long with ffmpeg 5.1, whose edit list has no end.
+func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress func(transcode.Progress)) (*transcode.Encoded, error) {
+	t, err := e.toolchain()
+	if err != nil {
+		return nil, err
+	}
+	r := &encode{toolchain: t, cfg: e.cfg, meter: newMeter(progress)}
+	defer r.meter.close()
+	if err := r.open(enc); err != nil {
+		return nil, err
+	}
+	encoded, err := r.run(ctx, enc.Outputs)
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
+	return encoded, err
+}
+
+// encode is one call of Encode.
+type encode struct {
+	*toolchain
+	cfg   Config
+	meter *meter
+	input string // absolute path
+	size  int64  // of the input, bytes
+	dir   string // absolute path
+}
+
+// open checks the files and names that were handed in.
+func (r *encode) open(enc transcode.Encoding) (err error) {
+	for i, o := range enc.Outputs {
+		if o.Name == "" || o.Name != filepath.Base(o.Name) || strings.ContainsAny(o.Name, "\\:\x00") || o.Name[0] == '.' {
+			return fmt.Errorf("output %d: the name %q is not fit for a file", i+1, o.Name)
+		}
+	}
+	if r.input, err = filepath.Abs(enc.Input); err != nil {
+		return err
+	}
+	if r.dir, err = filepath.Abs(enc.Dir); err != nil {
+		return err
+	}
+	info, err := os.Stat(r.input)
+	if err != nil {
+		return fmt.Errorf("open input: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("open input %s: not a regular file", r.input)
+	}
+	r.size = info.Size()
+	if r.size == 0 {
+		return unreadable("This file is empty.", "")
+	}
+	return nil
+}
+
+// run is the story: probe, plan, encode, verify.
+func (r *encode) run(ctx context.Context, renditions []transcode.Rendition) (*transcode.Encoded, error) {
+	r.meter.report(transcode.Probing, 0)
+	src, err := r.probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPlan(src, renditions, r.can, r.cfg.MaxDuration)
+	if err != nil {
+		return nil, err
+	}
+	encoded := &transcode.Encoded{
+		Input:   transcode.Detected{FileSize: r.size, Duration: src.Duration},
+		Outputs: make([]transcode.EncodedOutput, len(renditions)),
+	}
+	if err := r.make(ctx, p, encoded); err != nil {
+		return nil, err
+	}
+	for i, f := range p.Refused {
+		encoded.Outputs[i].Failure = f
+	}
+	return encoded, nil
+}
+
+// make encodes and verifies the tracks of a plan, as far as there are any.
+func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) error {
+	if len(p.Tracks) == 0 {
+		return nil
+	}
+	done, err := r.encode(ctx, p)
+	if err != nil {
+		return err
+	}
+	encoded.Log = done.log
+	encoded.Input.Duration = done.duration
+	if p.dropShort(done); len(p.Tracks) == 0 {
+		return nil
+	}
+	facts, err := r.verify(ctx, p, done)
+	if err != nil {
+		return err
+	}
+	for i, t := range p.Tracks {
+		encoded.Outputs[t.Output] = transcode.EncodedOutput{
+			Path:        filepath.Join(r.dir, t.File),
+			ContentType: t.ContentType,
+			Made:        facts[i].made(t),
+			Remark:      remarks(p.Remark, t.Remark, done.remark),
+		}
+	}
+	return nil
+}
+
+// remarks joins those that are not empty.
+func remarks(all ...string) string {
+	var said []string
+	for _, s := range all {
+		if s != "" {
+			said = append(said, s)
+		}
+	}
+	return strings.Join(said, " ")
+}
+
+// length is how long some samples last.
+func length(samples int64, rate int) time.Duration {
+	seconds, rest := samples/int64(rate), samples%int64(rate)
+	return time.Duration(seconds)*time.Second + time.Duration(rest)*time.Second/time.Duration(rate)
+}
+
+// probe looks what the input is.
+func (r *encode) probe(ctx context.Context) (*source, error) {
+	var found strings.Builder
+	words, err := r.sandbox.run(ctx, &command{
+		program: r.ffprobe,
+		args:    probeArgs,
+		input:   r.input,
+		dir:     r.dir,
+		cpu:     r.cpu(0, 0),
+		stall:   r.cfg.Stall,
+		stdout:  &found,
+	})
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return nil, exit.probeFailure()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("probe input: %w", err)
+	}
+	return parseSource(found.String(), words)
+}
+
+// encode makes all tracks of a plan.
+func (r *encode) encode(ctx context.Context, p *plan) (*decoded, error) {
+	r.meter.report(transcode.Transcoding, probeShare)
+	words := &encodeWords{stream: p.Stream, fed: map[int]int64{}}
+	c := &command{
+		program: r.ffmpeg,
+		args:    p.encodeArgs(),
+		input:   r.input,
+		dir:     r.dir,
+		cpu:     r.cpu(p.Duration, len(p.Tracks)),
+		stall:   r.cfg.Stall,
+		line:    words.line,
+	}
+	c.stdout = &lineWriter{line: newClock(func(at time.Duration) {
+		c.alive()
+		r.meter.report(transcode.Transcoding, probeShare+p.encodeShare()*share(at, p.Duration))
+	}).line}
+	tail, err := r.sandbox.run(ctx, c)
+	var exit *exitError
+	switch {
+	case errors.As(err, &exit):
+		return nil, exit.encodeFailure(words)
+	case err != nil:
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	return words.decoded(p, r.cfg.MaxDuration, tail)
+}
+
+// cpu is how much processor time the work on an input may take.
+func (r *encode) cpu(duration time.Duration, outputs int) time.Duration {
+	if r.cfg.CPU > 0 {
+		return r.cfg.CPU
+	}
+	if duration <= 0 {
+		duration = r.cfg.MaxDuration
+	}
+	return 10*time.Minute + time.Duration(outputs)*duration
+}

@@ -1,0 +1,123 @@
+package ffmpegtest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"etude/internal/transcode"
+)
+
+// Encoder is a transcode.Encoder that ends at once: each output is a few bytes
+// of text that say what it would be. It is for tests of what happens around an
+// encoder, and may be used by many goroutines; its members are to be set before.
+type Encoder struct {
+	// Fail says how an Encode ends: with this error, a *transcode.Failure among
+	// them, or well if it is nil. A nil Fail is one that always returns nil.
+	Fail func(transcode.Encoding) error
+	// FailOutput says the same for one output of an Encode that ends well.
+	FailOutput func(transcode.Rendition) *transcode.Failure
+	// Refuse is what Check answers.
+	Refuse func(*transcode.Preset) string
+	// Started, if it is not nil, gets each Encode's input when it has begun.
+	Started chan<- string
+	// Hold, if it is not nil, keeps every Encode from ending until it is closed
+	// or the context ends.
+	Hold <-chan struct{}
+
+	mu    sync.Mutex
+	calls []transcode.Encoding
+}
+
+var _ transcode.Encoder = (*Encoder)(nil)
+
+// Calls returns what Encode was asked for until now.
+func (e *Encoder) Calls() []transcode.Encoding {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]transcode.Encoding(nil), e.calls...)
+}
+
+// Check answers what Refuse says, or "".
+func (e *Encoder) Check(p *transcode.Preset) string {
+	if e.Refuse == nil {
+		return ""
+	}
+	return e.Refuse(p)
+}
+
+// Encode writes its tiny files, or fails.
+func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress func(transcode.Progress)) (*transcode.Encoded, error) {
+	e.mu.Lock()
+	e.calls = append(e.calls, enc)
+	e.mu.Unlock()
+	progress(transcode.Progress{Phase: transcode.Probing})
+	if err := e.wait(ctx, enc.Input); err != nil {
+		return nil, err
+	}
+	if e.Fail != nil {
+		if err := e.Fail(enc); err != nil {
+			return nil, err
+		}
+	}
+	info, err := os.Stat(enc.Input)
+	if err != nil {
+		return nil, err
+	}
+	progress(transcode.Progress{Phase: transcode.Transcoding, Done: 0.5})
+	encoded := &transcode.Encoded{
+		Input: transcode.Detected{FileSize: info.Size(), Duration: time.Second},
+		Log:   "nothing was encoded",
+	}
+	for _, r := range enc.Outputs {
+		out, err := e.make(enc.Dir, r)
+		if err != nil {
+			return nil, err
+		}
+		encoded.Outputs = append(encoded.Outputs, out)
+	}
+	progress(transcode.Progress{Phase: transcode.Verifying, Done: 1})
+	return encoded, nil
+}
+
+func (e *Encoder) wait(ctx context.Context, input string) error {
+	if e.Started != nil {
+		select {
+		case e.Started <- input:
+		case <-ctx.Done():
+		}
+	}
+	if e.Hold != nil {
+		select {
+		case <-e.Hold:
+		case <-ctx.Done():
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func (e *Encoder) make(dir string, r transcode.Rendition) (transcode.EncodedOutput, error) {
+	if e.FailOutput != nil {
+		if f := e.FailOutput(r); f != nil {
+			return transcode.EncodedOutput{Failure: f}, nil
+		}
+	}
+	content := fmt.Appendf(nil, "output %s of preset %s\n", r.Name, r.Preset.ID)
+	sum := sha256.Sum256(content)
+	path := filepath.Join(dir, r.Name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		return transcode.EncodedOutput{}, err
+	}
+	return transcode.EncodedOutput{
+		Path: path, ContentType: "text/plain",
+		Made: transcode.Made{
+			Duration: time.Second, Size: int64(len(content)), Codec: "text",
+			SampleRate: 44100, Channels: 2, Samples: 44100, SHA256: hex.EncodeToString(sum[:]),
+		},
+	}, nil
+}

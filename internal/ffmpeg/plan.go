@@ -1,0 +1,367 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"etude/internal/transcode"
+)
+
+// plan is what is done with a source. It is a plain value, made of a source,
+// presets and abilities alone.
+type plan struct {
+	Format   string        // the source's demuxer
+	Stream   int           // index of the stream that is transcoded
+	Rate     int           // Hz, of that stream
+	Channels int           // of that stream
+	Duration time.Duration // as the source says; 0 if it is not known
+	Guessed  bool          // nobody promised Duration
+	Most     time.Duration // more than this is not decoded
+	TagsFrom string        // whose tags are carried, for -map_metadata
+	Soxr     bool          // resample by libsoxr
+	Remark   string        // true of every output; empty for none
+
+	Tracks  []track
+	Refused map[int]*transcode.Failure // by the output's index
+}
+
+// track is one output that is made.
+type track struct {
+	*target
+	Output   int    // index in the Encoding
+	File     string // name in the working directory
+	Encoder  string // ffmpeg's name
+	Profile  string // of AAC, as libfdk_aac calls it; empty for LC
+	Rate     int    // Hz
+	Channels int
+	Layout   string // ffmpeg's name of the channels
+	Sample   string // ffmpeg's sample format; empty to leave it to the encoder
+	Bits     int    // of a sample; 0 for a lossy codec
+	BitRate  int    // kbit/s; 0 for a lossless codec
+	Dither   bool   // when samples lose bits
+	Large    bool   // may be over 4 GiB
+	Longer   int64  // by how many samples it may decode too long
+	Remark   string // empty for none
+}
+
+// What an input may be. DSD, decoded, has 352.8 kHz.
+const (
+	minRate     = 4000
+	maxRate     = 384000
+	maxChannels = 8 // "auto" passes through up to so many
+)
+
+// newPlan plans the renditions of a source. It returns a *transcode.Failure if
+// the source is at fault.
+func newPlan(src *source, renditions []transcode.Rendition, can abilities, most time.Duration) (*plan, error) {
+	in, count := src.audio()
+	if in == nil {
+		return nil, noAudio()
+	}
+	p := &plan{
+		Format: src.Format, Stream: in.Index, Rate: in.Rate, Channels: in.Channels,
+		Duration: src.Duration, Guessed: src.Guessed, Most: most, TagsFrom: "0", Soxr: can.Soxr,
+		Refused: map[int]*transcode.Failure{},
+	}
+	if in.Duration > 0 {
+		p.Duration = in.Duration // the rest may be a longer picture
+	}
+	if f := p.refuse(in); f != nil {
+		return nil, f
+	}
+	if src.Format == "ogg" {
+		p.TagsFrom = fmt.Sprintf("0:s:%d", in.Index) // Ogg's tags are its streams'
+	}
+	if count > 1 {
+		p.Remark = fmt.Sprintf("Only one of the file's %d audio tracks was used.", count)
+	}
+	for i, r := range renditions {
+		if why := can.check(&r.Preset); why != "" {
+			p.Refused[i] = refused(why)
+			continue
+		}
+		t := p.track(in, &r.Preset, can)
+		t.Output, t.File = i, r.Name+t.Extension
+		p.Tracks = append(p.Tracks, t)
+	}
+	return p, nil
+}
+
+// refuse says what is wrong with a stream before anything is decoded.
+func (p *plan) refuse(in *stream) *transcode.Failure {
+	switch {
+	case in.Codec == "" || in.Codec == "none" || in.Codec == "unknown":
+		return unsupported("The sound in this file is of a kind that cannot be read.")
+	case in.Rate == 0 || in.Channels == 0:
+		return unreadable("This file does not say what sound it has.", "")
+	case in.Channels > maxChannels:
+		return unsupported(fmt.Sprintf("This file has %d channels, and at most %d are supported.", in.Channels, maxChannels))
+	case in.Rate < minRate || in.Rate > maxRate:
+		return unsupported(fmt.Sprintf("This file has a sample rate of %d Hz, and %d to %d Hz are supported.", in.Rate, minRate, maxRate))
+	case p.Duration > p.Most && !p.Guessed:
+		return tooLong(p.Duration, p.Most)
+	}
+	return nil
+}
+
+// track plans one output. Its preset passed check.
+func (p *plan) track(in *stream, preset *transcode.Preset, can abilities) track {
+	audio := preset.Audio
+	options := audio.CodecOptions
+	if options == nil {
+		options = &transcode.AudioOptions{}
+	}
+	t := track{target: findTarget(preset.Container, audio.Codec)}
+	t.Longer = t.target.Longer
+	t.Encoder = can.best(t.Encoders...)
+	t.setRate(in, audio.SampleRate)
+	t.setChannels(in, audio.Channels)
+	switch t.codec {
+	case "flac", "pcm":
+		t.setDepth(in, options.BitDepth)
+		t.Dither = t.dithers(in)
+		t.Large = t.size(p.Duration, p.Most) > 3<<30
+	default:
+		t.setBitRate(in, audio.BitRate)
+	}
+	if t.codec == "AAC" {
+		t.setProfile(options.Profile)
+	}
+	return t
+}
+
+// setRate takes the preset's sample rate or, for auto, the input's: the same or
+// the next higher one that the codec has.
+func (t *track) setRate(in *stream, rate string) {
+	t.Rate = number(rate)
+	if t.Rate == 0 {
+		t.Rate = t.rate(in.Rate)
+	}
+}
+
+// layouts are ffmpeg's usual channels, by their number. They are the ones that
+// AAC, FLAC and WAV have in common.
+var layouts = []string{"", "mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"}
+
+// setChannels takes the preset's channels: auto passes the input's through.
+func (t *track) setChannels(in *stream, channels string) {
+	t.Channels = number(channels)
+	if t.Channels == 0 {
+		t.Channels = min(in.Channels, t.MaxChannels)
+	}
+	t.Layout = layouts[t.Channels]
+	if t.codec == "AAC" && t.Channels == 4 {
+		t.Layout = "4.0" // AAC has no quad
+	}
+	if in.Channels > t.Channels && in.Channels > 2 {
+		t.Remark = fmt.Sprintf("The %d channels were mixed down to %d.", in.Channels, t.Channels)
+	}
+}
+
+// setDepth takes the preset's bits for a sample, or else what the input needs.
+func (t *track) setDepth(in *stream, depth string) {
+	t.Bits = number(depth)
+	if t.Bits == 0 {
+		t.Bits = 16
+		if in.Bits > 16 {
+			t.Bits = 24
+		}
+	}
+	switch t.Bits {
+	case 8:
+		t.Sample = "u8"
+	case 16:
+		t.Sample = "s16"
+	default:
+		t.Sample = "s32"
+	}
+	if t.codec == "pcm" {
+		t.Encoder = pcm[strconv.Itoa(t.Bits)]
+	}
+}
+
+// codecName returns ffmpeg's name of the codec, which is that of the encoder
+// for WAV.
+func (t *track) codecName() string {
+	if t.Codec == "" {
+		return t.Encoder
+	}
+	return t.Codec
+}
+
+// dithers reports whether samples lose bits that were heard: the input's own, or
+// those that computing gave them. A lossy codec's decoder computes in floating
+// point; its result, put at 16 bits as it is, is what every player makes of it.
+func (t *track) dithers(in *stream) bool {
+	if t.Bits > 16 {
+		return false // what is lost lies below any noise
+	}
+	if t.Bits == 8 {
+		return in.Bits != 8
+	}
+	return in.Bits > t.Bits || in.Rate != t.Rate || in.Channels > t.Channels
+}
+
+// size estimates the bytes of lossless output.
+func (t *track) size(d, most time.Duration) float64 {
+	if d == 0 {
+		d = most
+	}
+	return d.Seconds() * float64(t.Rate*t.Channels*t.Bits/8)
+}
+
+// setBitRate takes the preset's bit rate or, for auto, a lossy input's.
+func (t *track) setBitRate(in *stream, rate string) {
+	want := number(rate)
+	if want == 0 {
+		want = 64 * t.Channels
+		if in.Bits == 0 && in.BitRate > 0 {
+			want = min(max(in.BitRate/1000, 64), 320)
+		}
+	}
+	t.BitRate = t.bitRate(want, t.Rate, t.Channels)
+	if number(rate) != 0 && t.BitRate != want {
+		remark := fmt.Sprintf("The bit rate is %d kbit/s, which is the nearest to %d that %s has here.", t.BitRate, want, t.codec)
+		t.Remark = remarks(t.Remark, remark)
+	}
+}
+
+// setProfile takes the preset's AAC profile. Elastic Transcoder chooses for
+// auto by the bit rate, and advises HE-AAC for 40 to 80 kbit/s: here it is taken
+// below 64 for two channels, where LC is heard to be worse, and never without
+// libfdk_aac, which alone makes it.
+func (t *track) setProfile(profile string) {
+	if t.Encoder != "libfdk_aac" {
+		return
+	}
+	if profile == auto && t.Channels == 2 && t.BitRate < 64 {
+		profile = profileHE
+	}
+	switch profile {
+	case profileHE:
+		t.Profile = "aac_he"
+	case profileHEv2:
+		t.Profile = "aac_he_v2"
+	default:
+		return
+	}
+	t.Longer = 4096
+}
+
+// probeShare is the share of all progress that is done when the input was
+// probed.
+const probeShare = 0.02
+
+// encodeShare is the share of all progress that is encoding; verifying has the
+// rest.
+func (p *plan) encodeShare() float64 {
+	encode, verify := 1.0, 0.0
+	for _, t := range p.Tracks {
+		encode += t.Cost
+		verify++
+	}
+	return (1 - probeShare) * encode / (encode + verify)
+}
+
+// strayTags are tags that are about the input's container, and would be wrong
+// in another.
+var strayTags = []string{"major_brand", "minor_version", "compatible_brands", "iTunSMPB", "TLEN"}
+
+// encodeArgs returns ffmpeg's arguments: one input, and all tracks. Other
+// streams are left out, covers among them: a job without AlbumArt removes art.
+func (p *plan) encodeArgs() []string {
+	args := []string{
+		"-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+verbose",
+		"-progress", "pipe:1", "-stats_period", "0.1", "-filter_threads", "1",
+	}
+	args = append(args, guard...)
+	args = append(args,
+		"-threads", "1", "-f", p.Format,
+		"-t", strconv.FormatFloat((p.Most+time.Second).Seconds(), 'f', -1, 64), // a header may lie
+		"-i", inputName)
+	for i := range p.Tracks {
+		args = append(args, p.trackArgs(&p.Tracks[i])...)
+	}
+	return args
+}
+
+// trackArgs returns the arguments of one output. Files are not written through
+// a pipe: their headers hold lengths that are known only at the end.
+func (p *plan) trackArgs(t *track) []string {
+	args := []string{
+		"-map", fmt.Sprintf("0:%d", p.Stream),
+		"-map_metadata", "0", "-map_chapters", "-1",
+	}
+	if p.TagsFrom != "0" {
+		args = append(args, "-map_metadata:g", p.TagsFrom)
+	}
+	for _, tag := range strayTags {
+		args = append(args, "-metadata", tag+"=")
+	}
+	args = append(args, "-af", p.filters(t), "-c:a", t.Encoder)
+	if t.BitRate > 0 {
+		args = append(args, "-b:a", kbit(t.BitRate))
+	}
+	if t.Profile != "" {
+		args = append(args, "-profile:a", t.Profile)
+	}
+	switch {
+	case t.codec == "flac" && t.Bits == 24:
+		args = append(args, "-bits_per_raw_sample", "24")
+	case t.Format == "mp4":
+		args = append(args, "-movflags", "+faststart")
+	case t.Format == "mp3":
+		args = append(args, "-id3v2_version", "3", "-write_xing", "1")
+	case t.Format == "wav" && t.Large:
+		args = append(args, "-rf64", "auto")
+	}
+	return append(args, "-f", t.Format, "file:"+t.File)
+}
+
+// filters returns the conversions of one track. One aresample does them all;
+// aformat only says what is to come out.
+func (p *plan) filters(t *track) string {
+	var chain []string
+	if p.Channels == 1 && t.Channels == 2 {
+		// Mixing would take 3 dB off each.
+		chain = append(chain, "pan=stereo|c0=c0|c1=c0")
+	}
+	var options []string
+	if p.Soxr {
+		options = append(options, "resampler=soxr")
+	}
+	if p.Channels > t.Channels {
+		// Or a mix in floating point may be over full scale.
+		options = append(options, "rematrix_maxval=1")
+	}
+	if t.Dither {
+		options = append(options, "dither_method=triangular")
+	}
+	resample := "aresample"
+	if len(options) > 0 {
+		resample += "=" + strings.Join(options, ":")
+	}
+	out := fmt.Sprintf("aformat=sample_rates=%d:channel_layouts=%s", t.Rate, t.Layout)
+	if t.Sample != "" {
+		out += ":sample_fmts=" + t.Sample
+	}
+	return strings.Join(append(chain, resample, out), ",")
+}
+
+// verifyArgs returns the arguments that decode every track to its end and list
+// what comes out, as framecrc does: a line for each 65536 samples.
+func (p *plan) verifyArgs() []string {
+	args := []string{
+		"-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror", "-filter_threads", "1",
+	}
+	for _, t := range p.Tracks {
+		args = append(args, guard...)
+		args = append(args, "-threads", "1", "-f", t.Demuxer, "-i", "file:"+t.File)
+	}
+	for i := range p.Tracks {
+		args = append(args, "-map", fmt.Sprintf("%d:a", i))
+	}
+	return append(args, "-af", "asetnsamples=65536:p=0", "-c:a", "pcm_s16le", "-f", "framecrc", "-flush_packets", "1", "pipe:1")
+}

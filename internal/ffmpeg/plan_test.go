@@ -1,0 +1,235 @@
+package ffmpeg
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"etude/internal/transcode"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestPlan has a file for each case, in the form of txtar: what ffmpeg can do,
+// what ffprobe found and the presets go in; the arguments of both ffmpegs come
+// out, or the failure.
+func TestPlan(t *testing.T) {
+	files, err := filepath.Glob("testdata/plan/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, sections := readArchive(string(content))
+			got := fmt.Sprintf("%s-- ffmpeg --\n%s-- source --\n%s-- presets --\n%s%s",
+				head, sections["ffmpeg"], sections["source"], sections["presets"], planned(t, sections))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(content), got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// readArchive splits a text at its lines "-- name --".
+func readArchive(text string) (head string, sections map[string]string) {
+	sections = map[string]string{}
+	parts := strings.Split("\n"+text, "\n-- ")
+	for _, part := range parts[1:] {
+		name, content, _ := strings.Cut(part, " --\n")
+		sections[name] = strings.TrimSuffix(content, "\n") + "\n"
+	}
+	return parts[0][1:] + "\n", sections
+}
+
+// planned is the answer to a case.
+func planned(t *testing.T, in map[string]string) string {
+	can := abilities{Encoders: strings.Fields(in["ffmpeg"])}
+	slices.Sort(can.Encoders)
+	can.Soxr = can.encodes("libsoxr")
+	words, found, _ := strings.Cut(in["source"], "{")
+	src, err := parseSource("{"+found, words)
+	if err != nil {
+		return "-- failure --\n" + failureText(t, err)
+	}
+	p, err := newPlan(src, readPresets(t, in["presets"]), can, 12*time.Hour)
+	if err != nil {
+		return "-- failure --\n" + failureText(t, err)
+	}
+	var b strings.Builder
+	for i := range 10 {
+		if f := p.Refused[i]; f != nil {
+			fmt.Fprintf(&b, "-- refused %d --\n%s", i+1, failureText(t, f))
+		}
+	}
+	for _, track := range p.Tracks {
+		if remark := remarks(p.Remark, track.Remark); remark != "" {
+			fmt.Fprintf(&b, "-- remark %d --\n%s\n", track.Output+1, remark)
+		}
+	}
+	fmt.Fprintf(&b, "-- encode --\n%s-- verify --\n%s", showArgs(p.encodeArgs()), showArgs(p.verifyArgs()))
+	return b.String()
+}
+
+func failureText(t *testing.T, err error) string {
+	var f *transcode.Failure
+	if !errors.As(err, &f) {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d: %s\n%s %s\n", f.Code, f.Detail, f.Reason, f.Remedy)
+}
+
+// readPresets reads a preset in each line: the end of a system preset's id, or
+// JSON.
+func readPresets(t *testing.T, text string) []transcode.Rendition {
+	var all []transcode.Rendition
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		r := transcode.Rendition{Name: strconv.Itoa(len(all) + 1)}
+		if strings.HasPrefix(line, "{") {
+			if err := json.Unmarshal([]byte(line), &r.Preset); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			r.Preset = systemPreset(t, line)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func systemPreset(t *testing.T, number string) transcode.Preset {
+	i := slices.IndexFunc(transcode.SystemPresets(), func(p transcode.Preset) bool {
+		return strings.HasSuffix(string(p.ID), "-"+number)
+	})
+	if i < 0 {
+		t.Fatalf("there is no system preset %s", number)
+	}
+	return transcode.SystemPresets()[i]
+}
+
+// showArgs writes a line for what is common, each input and each output.
+func showArgs(args []string) string {
+	var b strings.Builder
+	for i, arg := range args {
+		switch {
+		case arg == guard[0], arg == "-map":
+			b.WriteByte('\n')
+		case i > 0:
+			b.WriteByte(' ')
+		}
+		b.WriteString(arg)
+	}
+	text := strings.ReplaceAll(b.String(), strings.Join(guard, " "), "GUARD")
+	return text + "\n"
+}
+
+// TestCheck asks for every preset of Elastic Transcoder's that has no video, and
+// for some that nobody can make.
+func TestCheck(t *testing.T) {
+	can := abilities{Encoders: []string{"aac", "flac", "libmp3lame", "libvorbis", "mp2"}}
+	for _, p := range transcode.SystemPresets() {
+		possible := p.Video == nil && p.Container != "ts" && p.Container != "fmp4"
+		if why := can.check(&p); (why == "") != possible {
+			t.Errorf("%s %s: %q", p.ID, p.Name, why)
+		}
+	}
+	audio := func(container string, a transcode.Audio) transcode.Preset {
+		return transcode.Preset{Name: "x", Container: container, Audio: &a}
+	}
+	options := func(o transcode.AudioOptions) *transcode.AudioOptions { return &o }
+	for want, p := range map[string]transcode.Preset{
+		`Video cannot be made yet: preset "x" has video settings.`:                                                            {Name: "x", Video: &transcode.Video{}},
+		`Thumbnails cannot be made yet: preset "x" has settings for them.`:                                                    {Name: "x", Thumbnails: &transcode.Thumbnails{}},
+		`There is nothing to be made: preset "x" has neither audio nor video settings.`:                                       {Name: "x"},
+		`The codec AAC in the container ts cannot be made yet, which preset "x" asks for.`:                                    audio("ts", transcode.Audio{Codec: "AAC"}),
+		`A file without video cannot be without audio too (Channels 0), but preset "x" asks for it.`:                          audio("wav", transcode.Audio{Codec: "pcm", Channels: "0"}),
+		`Channels cannot be "3", but preset "x" asks for it.`:                                                                 audio("wav", transcode.Audio{Codec: "pcm", Channels: "3"}),
+		`mp3 cannot have a sample rate of "96000", but preset "x" asks for it.`:                                               audio("mp3", transcode.Audio{Codec: "mp3", SampleRate: "96000"}),
+		`pcm cannot have a sample rate of "1", but preset "x" asks for it.`:                                                   audio("wav", transcode.Audio{Codec: "pcm", SampleRate: "1"}),
+		`mp3 cannot have a bit rate of "999" kbit/s, but preset "x" asks for it.`:                                             audio("mp3", transcode.Audio{Codec: "mp3", BitRate: "999"}),
+		`Audio cannot be packed as "OneChannelPerTrack" in wav, but preset "x" asks for it.`:                                  audio("wav", transcode.Audio{Codec: "pcm", PackingMode: "OneChannelPerTrack"}),
+		`HE-AAC needs an ffmpeg with libfdk_aac and cannot be made by the one that is installed, but preset "x" asks for it.`: audio("mp4", transcode.Audio{Codec: "AAC", CodecOptions: options(transcode.AudioOptions{Profile: "HE-AAC"})}),
+		`AAC cannot have the profile "Main", but preset "x" asks for it.`:                                                     audio("mp4", transcode.Audio{Codec: "AAC", CodecOptions: options(transcode.AudioOptions{Profile: "Main"})}),
+		`flac cannot have a bit depth of "8", but preset "x" asks for it.`:                                                    audio("flac", transcode.Audio{Codec: "flac", CodecOptions: options(transcode.AudioOptions{BitDepth: "8"})}),
+		`pcm cannot have a bit depth of "20", but preset "x" asks for it.`:                                                    audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitDepth: "20"})}),
+		`wav cannot have the bit order "BigEndian", but preset "x" asks for it.`:                                              audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitOrder: "BigEndian"})}),
+		`wav has Unsigned samples at this bit depth and cannot have others, but preset "x" asks for it.`:                      audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitDepth: "8", Signed: "Signed"})}),
+	} {
+		if got := can.check(&p); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	fdk := abilities{Encoders: []string{"aac", "libfdk_aac"}}
+	for _, profile := range []string{"HE-AAC", "HE-AACv2"} {
+		p := audio("mp4", transcode.Audio{Codec: "AAC", Channels: "2", CodecOptions: options(transcode.AudioOptions{Profile: profile})})
+		if why := fdk.check(&p); why != "" {
+			t.Errorf("%s with libfdk_aac: %s", profile, why)
+		}
+	}
+	none := audio("mp3", transcode.Audio{Codec: "mp3"})
+	if got := fdk.check(&none); !strings.Contains(got, "no encoder for mp3") {
+		t.Errorf("without an encoder: %q", got)
+	}
+}
+
+func TestParseAbilities(t *testing.T) {
+	banner := "ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\n  configuration: --enable-gpl --enable-libsoxr --enable-shared\n"
+	list := "Encoders:\n V..... = Video\n A..... = Audio\n ------\n V....D libx264  libx264 H.264 (codec h264)\n A..... aac  AAC (Advanced Audio Coding)\n A....D flac   FLAC\n"
+	got, err := parseAbilities(banner, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := abilities{Version: "5.1.9-0+deb12u1", Encoders: []string{"aac", "flac", "libx264"}, Soxr: true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if _, err := parseAbilities("sh: not found", ""); err == nil {
+		t.Error("something that is not ffmpeg was taken for it")
+	}
+}
+
+func TestSpoken(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "less than a second", 700 * time.Millisecond: "less than a second", time.Second: "1 second", 3400 * time.Millisecond: "3 seconds",
+		100 * time.Second: "100 seconds", 4 * time.Minute: "4 minutes", 4*time.Minute + time.Second: "4 minutes 1 second",
+		time.Hour: "1 hour", 12*time.Hour + 90*time.Second: "12 hours 1 minute",
+	} {
+		if got := spoken(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}
+
+// TestDecodedLine reads the statistics of an old ffmpeg and of a new one.
+func TestDecodedLine(t *testing.T) {
+	for _, line := range []string{
+		"[verbose]   Input stream #0:1 (audio): 193 packets read (120999 bytes); 193 frames decoded (220260 samples); ",
+		"[verbose]   Input stream #0:1 (audio): 193 packets read (120999 bytes); 193 frames decoded; 2 decode errors (220260 samples); ",
+	} {
+		w := encodeWords{stream: 1}
+		w.line(line)
+		if !w.counted || w.samples != 220260 || w.damaged != strings.Contains(line, "errors") {
+			t.Errorf("%s: %+v", line, w)
+		}
+	}
+}

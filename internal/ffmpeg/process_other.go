@@ -1,0 +1,9 @@
+//go:build !linux
+
+package ffmpeg
+
+import "syscall"
+
+// ownGroup gives a child a process group of its own, to be killed whole. Only
+// Linux can tie its life to its parent's.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
