@@ -121,7 +121,9 @@ func (s *server) stop() error {
 // kill ends the server without a word.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
-	<-s.exited
+	if err := <-s.exited; err == nil {
+		panic("a killed server exited with 0")
+	}
 }
 
 // startFor runs a server for one test.
@@ -153,6 +155,7 @@ var (
 func shared(t *testing.T) *server {
 	t.Helper()
 	sharedOnce.Do(func() {
+		//nolint:usetesting // it outlives the test that is the first to ask
 		if sharedDir, sharedErr = os.MkdirTemp("", "etude-e2e-data-"); sharedErr == nil {
 			sharedServer, sharedErr = start(filepath.Join(sharedDir, "data"), environment(), "--max-upload", "8MiB")
 		}

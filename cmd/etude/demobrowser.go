@@ -134,7 +134,7 @@ type demoEvents struct {
 
 // events opens the stream that keeps the library live.
 func (b *demoBrowser) events(ctx context.Context) (*demoEvents, error) {
-	res, err := b.get(ctx, b.site+"/events?view=library")
+	res, err := b.get(ctx, b.site+"/events?view=library") //nolint:bodyclose // Close does
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Take a song through the whole flow, through the public interfaces only, and check the results."`
 	Ready   readyCmd   `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
 	User    userCmd    `cmd:"" help:"Manage the accounts of the site."`
+	Key     keyCmd     `cmd:"" help:"Manage the access keys of programs."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -35,10 +36,11 @@ func (versionCmd) Run(out io.Writer) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "etude: %v\n", err)
 		os.Exit(1)
 	}

@@ -21,7 +21,7 @@ func (s *server) deliverToSite(ctx context.Context, m notify.Message, _ string) 
 	if err != nil || event.State != "COMPLETED" && event.State != "ERROR" {
 		return nil
 	}
-	job, err := s.jobs.ReadJob(ctx, transcode.JobID(event.JobID))
+	job, err := s.jobs.ReadJob(ctx, event.JobID)
 	if transcode.IsKind(err, transcode.NotFound) || err == nil && job.Owner == "" {
 		return nil
 	}

@@ -118,14 +118,12 @@ func (c *Client) AbortStale(ctx context.Context, bucket string, before time.Time
 }
 
 func bucketError(verb, name string, err error) error {
-	switch known := cause(err); {
-	case known == err:
+	switch answer, known := cause(err); {
+	case answer == nil:
 		return fmt.Errorf("%s bucket %q: %w", verb, name, err)
-	case known == transcode.ErrNoObject:
+	case errors.Is(known, transcode.ErrNoObject):
 		return fmt.Errorf("%s bucket %q: %w", verb, name, transcode.ErrNoBucket)
 	default:
-		var answer smithy.APIError
-		errors.As(err, &answer)
 		return fmt.Errorf("%s bucket %q: S3 answers %q: %w", verb, name, answer.ErrorMessage(), known)
 	}
 }

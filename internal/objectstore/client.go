@@ -153,9 +153,9 @@ func (c *Client) head(ctx context.Context, ref transcode.ObjectRef) (*s3.HeadObj
 		return nil, err
 	}
 	out, err := c.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &ref.Bucket, Key: &ref.Key})
-	if errors.Is(cause(err), transcode.ErrNoObject) {
+	if means(err, transcode.ErrNoObject) {
 		// The answer to HEAD has no body to say what is missing.
-		if _, bucketErr := c.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &ref.Bucket}); errors.Is(cause(bucketErr), transcode.ErrNoObject) {
+		if _, bucketErr := c.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &ref.Bucket}); means(bucketErr, transcode.ErrNoObject) {
 			return nil, transcode.ErrNoBucket
 		}
 	}
@@ -254,7 +254,7 @@ func (c *Client) store(ctx context.Context, path string, ref transcode.ObjectRef
 		metadata[originTag] = origin
 	}
 	info, err := c.putNew(ctx, f, stat.Size(), ref, contentType, metadata)
-	if errors.Is(cause(err), transcode.ErrObjectExists) {
+	if means(err, transcode.ErrObjectExists) {
 		// The SDK tries again when an answer got lost; then what stands in the
 		// way is our own object.
 		out, headErr := c.head(ctx, ref)
@@ -359,7 +359,7 @@ func (c *Client) Delete(ctx context.Context, ref transcode.ObjectRef) error {
 		return objectError("delete", ref, err)
 	}
 	_, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &ref.Bucket, Key: &ref.Key})
-	if err != nil && !errors.Is(cause(err), transcode.ErrNoObject) {
+	if err != nil && !means(err, transcode.ErrNoObject) {
 		return objectError("delete", ref, err)
 	}
 	return nil

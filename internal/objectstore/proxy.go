@@ -101,7 +101,7 @@ func drainRefused(resp *http.Response) error {
 		return nil // no limit, no reading
 	}
 	_, err := io.CopyN(io.Discard, u.body, drainBytes)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		_ = u.control.SetReadDeadline(time.Time{}) // for the connection's next request
 	}
 	return nil

@@ -22,7 +22,7 @@ func TestProxyChangesNothing(t *testing.T) {
 	got := make(chan string, 1)
 	gateway := listen(t, func(conn net.Conn) {
 		got <- readRequest(bufio.NewReader(conn))
-		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	})
 	transport := newTransport()
 	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -76,7 +76,7 @@ func readRequest(r *bufio.Reader) string {
 		if line = strings.TrimRight(line, "\r\n"); err != nil || line == "" {
 			break
 		}
-		fmt.Sscanf(line, "Content-Length: %d", &length)
+		_, _ = fmt.Sscanf(line, "Content-Length: %d", &length)
 		chunked = chunked || line == "Transfer-Encoding: chunked"
 		if line != "Connection: close" {
 			request.WriteString(line + "\n")
@@ -84,7 +84,7 @@ func readRequest(r *bufio.Reader) string {
 	}
 	request.WriteString("\n")
 	body := make([]byte, length)
-	io.ReadFull(r, body)
+	_, _ = io.ReadFull(r, body)
 	request.Write(body)
 	for chunked {
 		line, err := r.ReadString('\n')

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"runtime/debug"
 )
@@ -42,7 +43,7 @@ func (s *Site) recovered(next http.Handler) http.Handler {
 			if fault == nil {
 				return
 			}
-			if fault == http.ErrAbortHandler {
+			if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(fault)
 			}
 			s.log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "err", fault, "stack", string(debug.Stack()))
