@@ -32,7 +32,7 @@ func (s *Site) showLibrary(w http.ResponseWriter, v *visit, status int, before t
 	}
 	page := libraryPage{
 		frame:  frame,
-		Upload: uploadForm{Formats: formats, Max: s.cfg.MaxUpload, Limit: mebibytes(s.cfg.MaxUpload)},
+		Upload: uploadForm{Formats: formats, Max: s.cfg.MaxUpload, Limit: limit(s.cfg.MaxUpload)},
 		Files:  files,
 		Fault:  words,
 	}

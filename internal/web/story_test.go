@@ -37,7 +37,7 @@ func stories(t testing.TB) []story {
 		}
 		return f
 	}
-	form := uploadForm{Formats: formats, Max: 2 << 30, Limit: mebibytes(2 << 30)}
+	form := uploadForm{Formats: formats, Max: 2 << 30, Limit: limit(2 << 30)}
 	lib, one, box := place{view: "library"}, place{view: "file", job: jobID(1)}, place{view: "messages"}
 	hostile := `"><script>alert(1)<img src=x onerror=alert(1)>.wav`
 

@@ -251,7 +251,7 @@ func (s *Site) uploadFault(err error) error {
 
 func (s *Site) tooLarge() error {
 	return &fault{http.StatusRequestEntityTooLarge, fmt.Sprintf(
-		"This is larger than %s, the most that one upload may have; nothing of it was kept. Upload several files one by one, or ask the operator to raise the limit.", mebibytes(s.cfg.MaxUpload))}
+		"This is larger than %s, the most that one upload may have; nothing of it was kept. Upload several files one by one, or ask the operator to raise the limit.", limit(s.cfg.MaxUpload))}
 }
 
 // refuseUpload shows the library again with what is wrong.

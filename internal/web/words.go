@@ -23,12 +23,17 @@ func megabytes(n int64) string {
 	return strconv.FormatFloat(v, 'f', 1, 64) + " " + unit
 }
 
-// mebibytes words a limit, which is set in MiB: "2048 MiB".
-func mebibytes(n int64) string {
-	if n < 1<<20 {
+// limit words how large something may be, in the unit in which that is set:
+// "500 MiB", "5 GiB".
+func limit(n int64) string {
+	unit, name := int64(1<<20), " MiB"
+	switch {
+	case n < 1<<20:
 		return fmt.Sprintf("%d bytes", n)
+	case n >= 1<<30 && n%(1<<29) == 0:
+		unit, name = 1<<30, " GiB"
 	}
-	return strings.TrimSuffix(strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64), ".0") + " MiB"
+	return strings.TrimSuffix(strconv.FormatFloat(float64(n)/float64(unit), 'f', 1, 64), ".0") + name
 }
 
 // clock words a length of sound: "3:07", "1:02:45"; what is shorter than a
