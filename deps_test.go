@@ -28,9 +28,10 @@ var mayImport = map[string][]string{
 	"transcode": {"manifest", "watch"},
 
 	// The transports.
-	"edge":  {"sigv4"},
-	"etapi": {"transcode", "account", "sigv4"},
-	"web":   {"transcode", "notify", "account", "inbox"},
+	"edge":   {"sigv4"},
+	"etapi":  {"transcode", "account", "sigv4"},
+	"stsapi": {"account", "sigv4"},
+	"web":    {"transcode", "notify", "account", "inbox"},
 
 	// The adapters.
 	"ffmpeg":      {"transcode"},
@@ -50,7 +51,7 @@ var mayImport = map[string][]string{
 // it. A row covers the packages below it too.
 var onlyIn = map[string][]string{
 	"database/sql": {"sqlstore", "queue"},
-	"net/http":     {"edge", "etapi", "notify", "objectstore", "sigv4", "web"},
+	"net/http":     {"edge", "etapi", "notify", "objectstore", "sigv4", "stsapi", "web"},
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 

@@ -20,6 +20,7 @@ import (
 	"etude/internal/objectstore"
 	"etude/internal/queue"
 	"etude/internal/sqlstore"
+	"etude/internal/stsapi"
 	"etude/internal/transcode"
 	"etude/internal/web"
 )
@@ -138,7 +139,7 @@ func (s *server) openObjects(ctx context.Context) (err error) {
 		s.s3, err = objectstore.OpenServer(context.WithoutCancel(ctx), objectstore.ServerConfig{
 			Dir: s.dir.file("s3"), Region: s.Region,
 			RootAccessKeyID: s.cred.AccessKeyID, RootSecret: s.cred.SecretAccessKey,
-			Secret: s.s3Secret, Logger: s.log,
+			Key: s.s3Key, Logger: s.log,
 		})
 		if err != nil {
 			return err
@@ -150,13 +151,20 @@ func (s *server) openObjects(ctx context.Context) (err error) {
 	return err
 }
 
-// s3Secret lets every access key of the accounts use the embedded S3.
-func (s *server) s3Secret(ctx context.Context, id string) (secret string, admin bool, err error) {
-	_, secret, err = s.accounts.AccessKey(ctx, id)
+// s3Key lets every access key of the accounts use the embedded S3, as far as
+// its role goes.
+func (s *server) s3Key(ctx context.Context, id string) (objectstore.Key, error) {
+	who, secret, err := s.accounts.AccessKey(ctx, id)
 	if errors.Is(err, account.ErrNotFound) {
-		return "", false, objectstore.ErrUnknownKey
+		return objectstore.Key{}, objectstore.ErrUnknownKey
 	}
-	return secret, true, err
+	if err != nil {
+		return objectstore.Key{}, err
+	}
+	return objectstore.Key{
+		Secret: secret, User: who.ARN(s.Account), Admin: who.Role == account.Admin,
+		May: func(action string) bool { return who.Role.May(account.Action(action)) },
+	}, nil
 }
 
 // openAccounts makes the first account, if there is none, and gives it the root
@@ -258,8 +266,10 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	if s.s3 != nil {
 		s3 = s.s3.Handler()
 	}
-	api := etapi.New(etapi.Config{Service: s.jobs, Accounts: s.accounts, Logger: s.log})
-	s.edge.set(edge.New(edge.Config{S3: s3, Services: map[string]http.Handler{"elastictranscoder": api}}))
+	s.edge.set(edge.New(edge.Config{S3: s3, Services: map[string]http.Handler{
+		"elastictranscoder": etapi.New(etapi.Config{Service: s.jobs, Accounts: s.accounts, Account: s.Account, Logger: s.log}),
+		"sts":               stsapi.New(stsapi.Config{Accounts: s.accounts, Account: s.Account, Logger: s.log}),
+	}}))
 	s.site.set(s.pages)
 	return nil
 }

@@ -97,11 +97,11 @@ func TestFirstAdmin(t *testing.T) {
 
 func TestAccessKeySecretIsSealed(t *testing.T) {
 	s, store := open(t)
-	if err := s.PutAccessKey(t.Context(), "AKIDEXAMPLE", secret, "ann"); err != nil {
+	if err := s.PutAccessKey(t.Context(), "AKIDEXAMPLE", secret, "ann", account.Submitter); err != nil {
 		t.Fatal(err)
 	}
 	who, got, err := s.AccessKey(t.Context(), "AKIDEXAMPLE")
-	if err != nil || got != secret || who.User != "ann" {
+	if err != nil || got != secret || who.User != "ann" || who.Role != account.Submitter || who.Root {
 		t.Errorf("access key = %+v %q %v", who, got, err)
 	}
 	kept, err := store.AccessKey(t.Context(), "AKIDEXAMPLE")
@@ -132,7 +132,7 @@ func TestRootKeyIsNotStored(t *testing.T) {
 	if err := s.SetRootKey("ROOTKEY", secret, "ann"); err != nil {
 		t.Fatal(err)
 	}
-	if who, got, err := s.AccessKey(t.Context(), "ROOTKEY"); err != nil || got != secret || who.User != "ann" {
+	if who, got, err := s.AccessKey(t.Context(), "ROOTKEY"); err != nil || got != secret || who.User != "ann" || who.Role != account.Admin || !who.Root {
 		t.Errorf("root key = %+v %q %v", who, got, err)
 	}
 	if _, err := store.AccessKey(t.Context(), "ROOTKEY"); !errors.Is(err, account.ErrNotFound) {
@@ -142,5 +142,74 @@ func TestRootKeyIsNotStored(t *testing.T) {
 		if err := s.SetRootKey(bad[0], bad[1], "ann"); err == nil {
 			t.Errorf("root key %q with secret %q was accepted", bad[0], bad[1])
 		}
+	}
+}
+
+func TestAddAccessKey(t *testing.T) {
+	s, _ := open(t)
+	u, err := s.CreateUser(t.Context(), "ann@example.com", "a long password", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, secret, err := s.AddAccessKey(t.Context(), " ANN@example.com", account.Submitter, "the old uploader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, got, err := s.AccessKey(t.Context(), k.ID)
+	want := account.Identity{AccessKeyID: k.ID, User: u.ID, Email: u.Email, Role: account.Submitter}
+	if err != nil || got != secret || who != want {
+		t.Errorf("access key = %+v, %q and %v, want %+v, %q", who, got, err, want, secret)
+	}
+	all, err := s.AccessKeys(t.Context())
+	if err != nil || len(all) != 1 || all[0].ID != k.ID || all[0].Name != "the old uploader" || all[0].Email != u.Email {
+		t.Errorf("access keys = %+v and %v, want the one", all, err)
+	}
+
+	for range 2 {
+		err = s.RemoveAccessKey(t.Context(), k.ID)
+	}
+	if !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("remove it a second time: %v, want ErrNotFound", err)
+	}
+	if _, _, err := s.AccessKey(t.Context(), k.ID); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("removed access key: %v, want ErrNotFound", err)
+	}
+}
+
+func TestBadAccessKeys(t *testing.T) {
+	s, store := open(t)
+	if _, err := s.CreateUser(t.Context(), "ann@example.com", "a long password", false); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		email, role, name string
+		want              error
+	}{
+		{"bob@example.com", "admin", "", account.ErrNotFound},
+		{"", "admin", "", account.ErrNotFound},
+		{"ann@example.com", "", "", account.ErrBadRole},
+		{"ann@example.com", "Admin", "", account.ErrBadRole},
+		{"ann@example.com", "root", "", account.ErrBadRole},
+		{"ann@example.com", "admin", "two\nlines", account.ErrBadKeyName},
+		{"ann@example.com", "admin", "\x1b[2J", account.ErrBadKeyName},
+		{"ann@example.com", "admin", "\xff", account.ErrBadKeyName},
+		{"ann@example.com", "admin", strings.Repeat("ä", account.MaxKeyName+1), account.ErrBadKeyName},
+		{"ann@example.com", "admin", strings.Repeat("ä", account.MaxKeyName), nil},
+	} {
+		if _, _, err := s.AddAccessKey(t.Context(), c.email, account.Role(c.role), c.name); !errors.Is(err, c.want) {
+			t.Errorf("add for %q as %q with %.20q: %v, want %v", c.email, c.role, c.name, err, c.want)
+		}
+	}
+	if err := s.PutAccessKey(t.Context(), "AKIDEXAMPLE", secret, "ann", "root"); !errors.Is(err, account.ErrBadRole) {
+		t.Errorf("put with a role that is none: %v, want ErrBadRole", err)
+	}
+	if err := s.SetRootKey("ROOTKEY", secret, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveAccessKey(t.Context(), "ROOTKEY"); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("remove the root key: %v, want ErrNotFound", err)
+	}
+	if all, err := store.AccessKeys(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("%d access keys and %v, want the one that is well made", len(all), err)
 	}
 }

@@ -9,7 +9,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // AccessKey lets a program act for a user. The secret is sealed: Signature
@@ -18,6 +21,9 @@ type AccessKey struct {
 	ID         string
 	Sealed     []byte
 	User       UserID
+	Email      string // of the user; the store fills it in, and keeps it with the user
+	Role       Role
+	Name       string // what its holders know it by; may be empty
 	CreateTime time.Time
 }
 
@@ -25,7 +31,13 @@ type AccessKey struct {
 type Identity struct {
 	AccessKeyID string
 	User        UserID
+	Email       string // empty for the root access key, and where there is no such user
+	Role        Role
+	Root        bool // it is the root access key, and so the whole account
 }
+
+// MaxKeyName is the longest name of an access key, in characters.
+const MaxKeyName = 128
 
 // MasterKey seals secrets in the store. It is kept outside of it.
 type MasterKey [32]byte
@@ -44,8 +56,8 @@ type rootKey struct {
 	user       UserID
 }
 
-// SetRootKey makes id the root access key, which acts for the given user. It is
-// to be called before the Service is shared.
+// SetRootKey makes id the root access key, which may do everything and acts for
+// the given user. It is to be called before the Service is shared.
 func (s *Service) SetRootKey(id, secret string, user UserID) error {
 	if err := checkKey(id, secret); err != nil {
 		return fmt.Errorf("set root access key: %w", err)
@@ -64,13 +76,64 @@ func checkKey(id, secret string) error {
 	return nil
 }
 
-// PutAccessKey makes id an access key of the user with the given secret, also
-// if it was one with another secret or of another user.
-func (s *Service) PutAccessKey(ctx context.Context, id, secret string, user UserID) error {
+// AddAccessKey makes a new access key for the user with that e-mail address,
+// and returns it with its secret, which nobody is told again. Errors that wrap
+// ErrNotFound, ErrBadRole or ErrBadKeyName are the caller's fault.
+func (s *Service) AddAccessKey(ctx context.Context, email string, role Role, name string) (AccessKey, string, error) {
+	if _, err := ParseRole(string(role)); err != nil {
+		return AccessKey{}, "", fmt.Errorf("add access key: %w", err)
+	}
+	if err := checkKeyName(name); err != nil {
+		return AccessKey{}, "", fmt.Errorf("add access key: %w", err)
+	}
+	u, err := s.store.UserByEmail(ctx, strings.ToLower(strings.TrimSpace(email)))
+	if err != nil {
+		return AccessKey{}, "", fmt.Errorf("add access key for user %.254q: %w", email, err)
+	}
+	id, secret := NewSecret()
+	k := AccessKey{
+		ID: id, Sealed: s.seal(id, secret), User: u.ID, Email: u.Email, Role: role, Name: name, CreateTime: time.Now(),
+	}
+	if err := s.store.PutAccessKey(ctx, k); err != nil {
+		return AccessKey{}, "", fmt.Errorf("add access key: %w", err)
+	}
+	return k, secret, nil
+}
+
+// checkKeyName keeps names to one line of text that a terminal may show.
+func checkKeyName(name string) error {
+	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > MaxKeyName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("name %.64q: %w", name, ErrBadKeyName)
+	}
+	return nil
+}
+
+// AccessKeys returns all access keys but the root one, the oldest first. Their
+// secrets stay sealed.
+func (s *Service) AccessKeys(ctx context.Context) ([]AccessKey, error) {
+	return s.store.AccessKeys(ctx)
+}
+
+// RemoveAccessKey ends an access key: the next request that is signed with it
+// is refused. It returns ErrNotFound if there is none; the root access key is
+// not among those that can be removed.
+func (s *Service) RemoveAccessKey(ctx context.Context, id string) error {
+	if err := s.store.DeleteAccessKey(ctx, id); err != nil {
+		return fmt.Errorf("remove access key %.128q: %w", id, err)
+	}
+	return nil
+}
+
+// PutAccessKey makes id an access key of the user with the given secret and
+// role, also if it was one with others or of another user.
+func (s *Service) PutAccessKey(ctx context.Context, id, secret string, user UserID, role Role) error {
 	if err := checkKey(id, secret); err != nil {
 		return fmt.Errorf("put access key: %w", err)
 	}
-	k := AccessKey{ID: id, Sealed: s.seal(id, secret), User: user, CreateTime: time.Now()}
+	if _, err := ParseRole(string(role)); err != nil {
+		return fmt.Errorf("put access key %q: %w", id, err)
+	}
+	k := AccessKey{ID: id, Sealed: s.seal(id, secret), User: user, Role: role, CreateTime: time.Now()}
 	if err := s.store.PutAccessKey(ctx, k); err != nil {
 		return fmt.Errorf("put access key %q: %w", id, err)
 	}
@@ -81,7 +144,7 @@ func (s *Service) PutAccessKey(ctx context.Context, id, secret string, user User
 // nobody has.
 func (s *Service) AccessKey(ctx context.Context, id string) (who Identity, secret string, err error) {
 	if id != "" && id == s.root.id {
-		return Identity{AccessKeyID: id, User: s.root.user}, s.root.secret, nil
+		return Identity{AccessKeyID: id, User: s.root.user, Role: Admin, Root: true}, s.root.secret, nil
 	}
 	k, err := s.store.AccessKey(ctx, id)
 	if err != nil {
@@ -91,7 +154,7 @@ func (s *Service) AccessKey(ctx context.Context, id string) (who Identity, secre
 	if err != nil {
 		return Identity{}, "", fmt.Errorf("access key %q: %w", id, err)
 	}
-	return Identity{AccessKeyID: id, User: k.User}, secret, nil
+	return Identity{AccessKeyID: id, User: k.User, Email: k.Email, Role: k.Role}, secret, nil
 }
 
 // seal encrypts a secret so that it opens only with the master key and under

@@ -15,10 +15,14 @@ type Store interface {
 	UserByEmail(ctx context.Context, email string) (*User, error)
 	FirstAdmin(ctx context.Context) (*User, error)
 
-	// PutAccessKey inserts k or replaces the key of the same ID.
+	// PutAccessKey inserts k or replaces the key of the same ID. It does not
+	// look at k.Email.
 	PutAccessKey(ctx context.Context, k AccessKey) error
-	// AccessKey returns ErrNotFound if there is none.
+	// AccessKey and DeleteAccessKey return ErrNotFound if there is none.
 	AccessKey(ctx context.Context, id string) (AccessKey, error)
+	DeleteAccessKey(ctx context.Context, id string) error
+	// AccessKeys returns all of them, the oldest first.
+	AccessKeys(ctx context.Context) ([]AccessKey, error)
 }
 
 // Service is the accounts. All methods may be called at once from many

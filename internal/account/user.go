@@ -33,6 +33,8 @@ var (
 	ErrBadPassword = fmt.Errorf("a password has %d to %d characters", MinPassword, MaxPassword)
 	ErrNoMatch     = errors.New("e-mail address and password do not match")
 	ErrTooMany     = errors.New("too many failed tries; wait a few minutes")
+	ErrBadRole     = fmt.Errorf("the roles are %s, %s and %s", ReadOnly, Submitter, Admin)
+	ErrBadKeyName  = fmt.Errorf("the name of an access key has at most %d characters, all of them printable", MaxKeyName)
 )
 
 // Lengths of a password in characters. The upper one only keeps a request from

@@ -35,13 +35,15 @@ const (
 type Config struct {
 	Service  *transcode.Service
 	Accounts *account.Service
+	Account  string           // number of the AWS account, in the ARNs of users
 	Logger   *slog.Logger     // nil logs nothing
 	Now      func() time.Time // for signatures; nil means time.Now
 }
 
 // New returns a handler of Elastic Transcoder's API. A request must be signed
 // for the service elastictranscoder in any region, by an access key of
-// cfg.Accounts; the key's user becomes the owner of the jobs it makes.
+// cfg.Accounts whose role allows the operation; the key's user becomes the
+// owner of the jobs it makes.
 //
 // The handler may serve many requests at once. It needs the path and the Host
 // header as the client sent them, or signatures do not match.
@@ -119,13 +121,16 @@ func failed(e *apiError) reply {
 
 // serve does all the work of a request: who is it, what do they want, do it.
 func (a *api) serve(r *http.Request) (*operation, any, error) {
-	owner, body, err := a.authenticate(r)
+	who, body, err := a.authenticate(r)
 	if err != nil {
 		return nil, nil, err
 	}
 	op, path, err := route(r.Method, r.URL.EscapedPath())
 	if err != nil {
 		return nil, nil, err
+	}
+	if action := op.action(); !who.Role.May(action) {
+		return nil, nil, &apiError{exception: domainExceptions[transcode.Denied], message: who.Refusal(action, a.Account)}
 	}
 	in, err := op.input(path, r.URL.Query(), body)
 	if err != nil {
@@ -137,7 +142,7 @@ func (a *api) serve(r *http.Request) (*operation, any, error) {
 			message:   fmt.Sprintf("Etude does not have the operation %s yet.", op.name),
 		}
 	}
-	out, err := op.run(a, r.Context(), request{document: in, owner: owner})
+	out, err := op.run(a, r.Context(), request{document: in, owner: string(who.User)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", op.name, err)
 	}
@@ -145,8 +150,7 @@ func (a *api) serve(r *http.Request) (*operation, any, error) {
 }
 
 // authenticate returns whose access key signed the request, and its body.
-func (a *api) authenticate(r *http.Request) (owner string, body []byte, err error) {
-	var who account.Identity
+func (a *api) authenticate(r *http.Request) (who account.Identity, body []byte, err error) {
 	var lookup error
 	v := sigv4.Verifier{
 		Service: signingName,
@@ -165,17 +169,17 @@ func (a *api) authenticate(r *http.Request) (owner string, body []byte, err erro
 	var signed *sigv4.Error
 	switch {
 	case err == nil:
-		return string(who.User), body, nil
+		return who, body, nil
 	case errors.As(err, &signed):
 		if signed.Kind == sigv4.TooLarge {
 			_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
 		}
-		return "", nil, err
+		return account.Identity{}, nil, err
 	case lookup != nil:
-		return "", nil, fmt.Errorf("authenticate: %w", err)
+		return account.Identity{}, nil, fmt.Errorf("authenticate: %w", err)
 	}
 	// What is left is a body that broke off or was badly framed.
-	return "", nil, serialization("The request could not be read: %v.", err)
+	return account.Identity{}, nil, serialization("The request could not be read: %v.", err)
 }
 
 // encode writes a reply without escaping <, > and &, as AWS does.

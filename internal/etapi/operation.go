@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"etude/internal/account"
 )
 
 // version is the first element of every path.
@@ -51,6 +53,9 @@ var operations = []operation{
 	{"ListJobsByPipeline", "GET", "jobsByPipeline/{PipelineId}", http.StatusOK, (*api).listJobsByPipeline},
 	{"ListJobsByStatus", "GET", "jobsByStatus/{Status}", http.StatusOK, (*api).listJobsByStatus},
 }
+
+// action is what IAM calls the operation.
+func (op *operation) action() account.Action { return account.Action(signingName + ":" + op.name) }
 
 // route finds the operation that a request is for, and the members that are in
 // its path. path is percent-encoded, so that an encoded slash stays within its

@@ -56,7 +56,7 @@ func newServer(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	s.owner = user.ID
-	if err := accounts.PutAccessKey(t.Context(), keyID, secret, user.ID); err != nil {
+	if err := accounts.PutAccessKey(t.Context(), keyID, secret, user.ID, account.Admin); err != nil {
 		t.Fatal(err)
 	}
 	s.service, err = transcode.New(transcode.Config{
@@ -66,7 +66,7 @@ func newServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.config = etapi.Config{Service: s.service, Accounts: accounts, Logger: logger}
+	s.config = etapi.Config{Service: s.service, Accounts: accounts, Account: "123456789012", Logger: logger}
 	s.serve(t, etapi.New(s.config))
 	return s
 }

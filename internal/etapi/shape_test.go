@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 // longer have.
 const findModel = `
 import botocore, os
-print(os.path.join(os.path.dirname(botocore.__file__), "data/elastictranscoder/2012-09-25/service-2.json"))`
+print(os.path.join(os.path.dirname(botocore.__file__), "data/elastictranscoder/2012-09-25"))`
 
 // TestShapesAreAWS compares the table of shapes and that of operations with
 // AWS's own model.
@@ -32,7 +33,7 @@ func TestShapesAreAWS(t *testing.T) {
 		}
 		Shapes map[string]modelShape
 	}
-	readModel(t, &model)
+	readModel(t, "service-2.json", &model)
 
 	got, want := map[string]string{}, map[string]string{}
 	for name, s := range shapes {
@@ -64,17 +65,17 @@ func TestShapesAreAWS(t *testing.T) {
 	}
 }
 
-func readModel(t *testing.T, model any) {
+func readModel(t *testing.T, file string, model any) {
 	t.Helper()
 	missing := t.Skipf
 	if os.Getenv("CI") == "true" {
 		missing = t.Fatalf
 	}
-	path, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", findModel).Output()
+	dir, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", findModel).Output()
 	if err != nil {
 		missing("there is no botocore for /usr/bin/python3: %v", err)
 	}
-	text, err := os.ReadFile(strings.TrimSpace(string(path)))
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), file))
 	if err != nil {
 		missing("this botocore has no model of Elastic Transcoder: %v", err)
 	}

@@ -122,6 +122,13 @@ func (g *gateway) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 	return res, err
 }
 
+// ListBuckets lists all buckets to whom the gateway let pass: their names are
+// no more than what s3:ListAllMyBuckets is about.
+func (g *gateway) ListBuckets(ctx context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {
+	in.IsAdmin = true
+	return g.Backend.ListBuckets(ctx, in)
+}
+
 // limited reports whether the caller is held to the largest object.
 func (g *gateway) limited(ctx context.Context) bool {
 	account, _ := ctx.Value("account").(auth.Account)
@@ -194,37 +201,84 @@ const lookupTimeout = 10 * time.Second
 type accounts struct {
 	auth.IAMService // refuses whatever is not below
 	ctx             context.Context
-	secret          func(context.Context, string) (string, bool, error)
+	key             func(context.Context, string) (Key, error)
 	log             *slog.Logger
 }
 
-// newAccounts asks secret, under ctx, which is the server's life: the gateway
+// The gateway asks for a decision on each action only of who has this method.
+var _ auth.PolicyEvaluator = accounts{}
+
+// newAccounts asks key, under ctx, which is the server's life: the gateway
 // does not hand on that of the request.
-func newAccounts(ctx context.Context, secret func(context.Context, string) (string, bool, error), log *slog.Logger) accounts {
-	return accounts{IAMService: auth.NewIAMServiceSingle(auth.Account{}), ctx: ctx, secret: secret, log: log}
+func newAccounts(ctx context.Context, key func(context.Context, string) (Key, error), log *slog.Logger) accounts {
+	return accounts{IAMService: auth.NewIAMServiceSingle(auth.Account{}), ctx: ctx, key: key, log: log}
 }
 
-func (a accounts) GetUserAccount(id string) (auth.Account, error) {
-	if a.secret == nil {
-		return auth.Account{}, auth.ErrNoSuchUser
+// lookUp returns an access key, or the error that the gateway understands.
+func (a accounts) lookUp(id string) (Key, error) {
+	if a.key == nil {
+		return Key{}, auth.ErrNoSuchUser
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, lookupTimeout)
 	defer cancel()
 	// The gateway reuses the memory of what it passes.
-	secret, admin, err := a.secret(ctx, strings.Clone(id))
+	key, err := a.key(ctx, strings.Clone(id))
 	switch {
-	case errors.Is(err, ErrUnknownKey) || err == nil && secret == "":
-		return auth.Account{}, auth.ErrNoSuchUser
+	case errors.Is(err, ErrUnknownKey) || err == nil && key.Secret == "":
+		return Key{}, auth.ErrNoSuchUser
 	case err != nil:
 		a.log.Error("access key could not be looked up", "err", err)
 		// An error without S3's code would be printed by the gateway as well.
-		return auth.Account{}, s3err.GetAPIError(s3err.ErrInternalError)
+		return Key{}, s3err.GetAPIError(s3err.ErrInternalError)
+	}
+	return key, nil
+}
+
+func (a accounts) GetUserAccount(id string) (auth.Account, error) {
+	key, err := a.lookUp(id)
+	if err != nil {
+		return auth.Account{}, err
 	}
 	role := auth.RoleUser
-	if admin {
+	if key.Admin {
 		role = auth.RoleAdmin
 	}
-	return auth.Account{Access: strings.Clone(id), Secret: secret, Role: role}, nil
+	return auth.Account{Access: strings.Clone(id), Secret: key.Secret, Role: role}, nil
+}
+
+// What a key's rights say of an action: the gateway's policyDecisionNoMatch and
+// policyDecisionAllow, which it does not export. Where there is no match, a
+// bucket's policy may still grant the action.
+const (
+	noMatch = 0
+	allowed = 1
+)
+
+// EvaluatePolicy says which of the actions a key may do, on each resource the
+// same. The gateway asks it with the signature checked, for keys that are no
+// admin's.
+func (a accounts) EvaluatePolicy(id, _ string, actions []auth.Action, resources []string, _ map[string][]string) (auth.PolicyEvaluation, error) {
+	key, err := a.lookUp(id)
+	if errors.Is(err, auth.ErrNoSuchUser) {
+		// It was removed since its signature was checked.
+		return auth.PolicyEvaluation{}, s3err.GetInvalidAccessKeyIdErr(strings.Clone(id))
+	}
+	if err != nil {
+		return auth.PolicyEvaluation{}, err
+	}
+	eval := auth.PolicyEvaluation{PrincipalArn: key.User}
+	for range resources {
+		eval.Decisions = append(eval.Decisions, nil)
+		row := &eval.Decisions[len(eval.Decisions)-1]
+		for _, action := range actions {
+			if key.Admin || key.May != nil && key.May(strings.Clone(string(action))) {
+				*row = append(*row, allowed)
+			} else {
+				*row = append(*row, noMatch)
+			}
+		}
+	}
+	return eval, nil
 }
 
 // ResolveAccounts returns those of ids that are not there; the gateway asks

@@ -22,12 +22,26 @@ import (
 	"github.com/versity/versitygw/s3err"
 )
 
-// ErrUnknownKey is what ServerConfig.Secret returns for an access key that
+// ErrUnknownKey is what ServerConfig.Key returns for an access key that
 // does not exist or was revoked.
 var ErrUnknownKey = errors.New("access key is unknown")
 
+// Key is an access key other than the root one, and what it may do. Besides,
+// each key has what bucket policies grant it.
+type Key struct {
+	Secret string
+	// User is whose key it is, as it is called in refusals; empty means by its
+	// ID.
+	User string
+	// Admin means that the key may do everything, whatever policies say.
+	Admin bool
+	// May reports whether the key may do an action, named as in IAM policies,
+	// like "s3:PutObject". Nil means none.
+	May func(action string) bool
+}
+
 // ServerConfig says where the server keeps its objects and who may ask for
-// them. All fields but Secret, Logger and MaxObject must be set.
+// them. All fields but Key, Logger and MaxObject must be set.
 type ServerConfig struct {
 	// Dir is the directory of the server's own, made (mode 0700) if it is not
 	// there. Objects are the plain files Dir/buckets/<bucket>/<key>.
@@ -40,11 +54,10 @@ type ServerConfig struct {
 	RootAccessKeyID string
 	RootSecret      string
 
-	// Secret returns the secret of any other access key, and whether the key
-	// may do everything; one that may not has only what bucket policies grant
-	// it. Secret is asked on every request, so a revoked key ends at once. It
-	// returns ErrUnknownKey for a key that is not there. Nil knows no key.
-	Secret func(ctx context.Context, accessKeyID string) (secret string, admin bool, err error)
+	// Key returns any other access key, or ErrUnknownKey for one that is not
+	// there. It is asked on every request, so a revoked key ends at once. Nil
+	// knows no key.
+	Key func(ctx context.Context, accessKeyID string) (Key, error)
 
 	// MaxObject is the size in bytes of the largest object that keys other
 	// than the root key may put there; 0 is no limit beyond S3's own.
@@ -170,7 +183,7 @@ func (s *Server) start(ctx context.Context, files *posix.Posix) error {
 		MultipartMaxParts: 10000,
 		Quiet:             true,
 		LogLevel:          debuglogger.LevelSilent,
-		IAMService:        newAccounts(run, s.cfg.Secret, s.log),
+		IAMService:        newAccounts(run, s.cfg.Key, s.log),
 		S3Options: []s3api.Option{
 			s3api.WithOnListen(func() { close(ready) }),
 			s3api.WithMiddleware("/", refuseBadKeys()),

@@ -39,6 +39,8 @@ var (
 	adminKey = key{"AKIAADMINADMINADMIN0", "admin-secret"}
 	plainKey = key{"AKIAPLAINPLAINPLAIN0", "plain-secret"}
 	lateKey  = key{"AKIALATELATELATELATE", "late-secret"} // known while lateKeyOn
+	readKey  = key{"AKIAREADREADREADREAD", "read-secret"}
+	writeKey = key{"AKIAWRITEWRITEWRITE0", "write-secret"}
 )
 
 type key struct{ id, secret string }
@@ -48,22 +50,26 @@ var lateKeyOn struct {
 	on bool
 }
 
-func secret(_ context.Context, id string) (string, bool, error) {
+func lookUp(_ context.Context, id string) (objectstore.Key, error) {
 	switch id {
 	case adminKey.id:
-		return adminKey.secret, true, nil
+		return objectstore.Key{Secret: adminKey.secret, Admin: true}, nil
 	case plainKey.id:
-		return plainKey.secret, false, nil
+		return objectstore.Key{Secret: plainKey.secret}, nil
 	case lateKey.id:
 		lateKeyOn.Lock()
 		defer lateKeyOn.Unlock()
 		if lateKeyOn.on {
-			return lateKey.secret, true, nil
+			return objectstore.Key{Secret: lateKey.secret, Admin: true}, nil
 		}
+	case readKey.id:
+		return objectstore.Key{Secret: readKey.secret, User: readUser, May: mayRead}, nil
+	case writeKey.id:
+		return objectstore.Key{Secret: writeKey.secret, May: mayWrite}, nil
 	case "AKIABROKENBROKENBROK":
-		return "", false, errors.New("no such table")
+		return objectstore.Key{}, errors.New("no such table")
 	}
-	return "", false, objectstore.ErrUnknownKey
+	return objectstore.Key{}, objectstore.ErrUnknownKey
 }
 
 // The gateway allows one server a process, so the tests share one.
@@ -108,7 +114,7 @@ func run(m *testing.M) (code int) {
 	shared.server, err = objectstore.OpenServer(ctx, objectstore.ServerConfig{
 		Dir: shared.dir, Region: region,
 		RootAccessKeyID: rootKey.id, RootSecret: rootKey.secret,
-		Secret: secret, MaxObject: maxObject,
+		Key: lookUp, MaxObject: maxObject,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -161,7 +167,7 @@ func leaveSocket() error {
 	if err != nil {
 		return err
 	}
-	defer os.Chdir(back)
+	defer func() { _ = os.Chdir(back) }()
 	if err := os.Chdir(shared.dir); err != nil { // its whole path is too long
 		return err
 	}

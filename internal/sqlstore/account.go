@@ -57,25 +57,52 @@ func (s *Store) FirstAdmin(ctx context.Context) (*account.User, error) {
 
 // PutAccessKey keeps an access key or replaces it; see account.Store.
 func (s *Store) PutAccessKey(ctx context.Context, k account.AccessKey) error {
-	_, err := s.write.exec(ctx, `INSERT INTO access_keys (id, sealed, user_id, create_ms) VALUES (?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed, user_id = excluded.user_id, create_ms = excluded.create_ms`,
-		k.ID, k.Sealed, k.User, k.CreateTime.UnixMilli())
+	_, err := s.write.exec(ctx, `INSERT INTO access_keys (id, sealed, user_id, role, name, create_ms) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed, user_id = excluded.user_id, role = excluded.role,
+		name = excluded.name, create_ms = excluded.create_ms`,
+		k.ID, k.Sealed, k.User, k.Role, k.Name, k.CreateTime.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("write access key: %w", err)
 	}
 	return nil
 }
 
+const selectAccessKeys = `SELECT k.id, k.sealed, k.user_id, COALESCE(u.email, ''), k.role, k.name, k.create_ms
+	FROM access_keys k LEFT JOIN users u ON u.id = k.user_id `
+
+func scanAccessKey(row scanner) (k account.AccessKey, err error) {
+	var created sql.NullInt64
+	err = row.Scan(&k.ID, &k.Sealed, &k.User, &k.Email, &k.Role, &k.Name, &created)
+	k.CreateTime = moment(created)
+	return k, err
+}
+
 // AccessKey returns the access key of that id; see account.Store.
 func (s *Store) AccessKey(ctx context.Context, id string) (account.AccessKey, error) {
-	k, err := first(ctx, s.read, account.ErrNotFound, func(row scanner) (k account.AccessKey, err error) {
-		var created sql.NullInt64
-		err = row.Scan(&k.ID, &k.Sealed, &k.User, &created)
-		k.CreateTime = moment(created)
-		return k, err
-	}, "SELECT id, sealed, user_id, create_ms FROM access_keys WHERE id = ?", id)
+	k, err := first(ctx, s.read, account.ErrNotFound, scanAccessKey, selectAccessKeys+"WHERE k.id = ?", id)
 	if err != nil {
 		return account.AccessKey{}, fmt.Errorf("read access key: %w", err)
 	}
 	return k, nil
+}
+
+// AccessKeys returns all access keys, the oldest first; see account.Store.
+func (s *Store) AccessKeys(ctx context.Context) ([]account.AccessKey, error) {
+	all, err := list(ctx, s.read, scanAccessKey, selectAccessKeys+"ORDER BY k.create_ms, k.id")
+	if err != nil {
+		return nil, fmt.Errorf("list access keys: %w", err)
+	}
+	return all, nil
+}
+
+// DeleteAccessKey forgets an access key; see account.Store.
+func (s *Store) DeleteAccessKey(ctx context.Context, id string) error {
+	n, err := s.write.exec(ctx, "DELETE FROM access_keys WHERE id = ?", id)
+	if err == nil && n == 0 {
+		err = account.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("delete access key: %w", err)
+	}
+	return nil
 }

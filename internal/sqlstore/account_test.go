@@ -59,9 +59,15 @@ func TestUsers(t *testing.T) {
 
 func TestAccessKey(t *testing.T) {
 	eachStore(t, func(t *testing.T, store *sqlstore.Store, _ *sqlstoretest.Tasks) {
-		k := account.AccessKey{ID: "ETUD1", Sealed: []byte{0, 255, 1}, User: "1", CreateTime: noon}
-		for _, user := range []account.UserID{"1", "2"} {
-			k.User = user
+		if err := store.InsertUser(t.Context(), &account.User{ID: "2", Email: "bob@example.com", CreateTime: noon}); err != nil {
+			t.Fatal(err)
+		}
+		k := account.AccessKey{ID: "ETUD1", Sealed: []byte{0, 255, 1}, CreateTime: noon}
+		for _, as := range []account.AccessKey{
+			{User: "1", Role: account.Admin}, // there is no such user
+			{User: "2", Email: "bob@example.com", Role: account.ReadOnly, Name: "söng'--"},
+		} {
+			k.User, k.Email, k.Role, k.Name = as.User, as.Email, as.Role, as.Name
 			if err := store.PutAccessKey(t.Context(), k); err != nil {
 				t.Fatal(err)
 			}
@@ -76,6 +82,46 @@ func TestAccessKey(t *testing.T) {
 		if _, err := store.AccessKey(t.Context(), "none"); !errors.Is(err, account.ErrNotFound) {
 			t.Errorf("got the error %v, want %v", err, account.ErrNotFound)
 		}
+	})
+}
+
+func TestAccessKeys(t *testing.T) {
+	eachStore(t, func(t *testing.T, store *sqlstore.Store, _ *sqlstoretest.Tasks) {
+		check := func(want ...string) {
+			t.Helper()
+			all, err := store.AccessKeys(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, k := range all {
+				got = append(got, k.ID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("want (-), got (+):\n%s", diff)
+			}
+		}
+		check()
+		for i, id := range []string{"C", "A", "B"} {
+			k := account.AccessKey{ID: id, Sealed: []byte{1}, User: "1", Role: account.Submitter, CreateTime: noon.Add(time.Duration(i) * time.Second)}
+			if err := store.PutAccessKey(t.Context(), k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check("C", "A", "B")
+		if err := store.DeleteAccessKey(t.Context(), "A"); err != nil {
+			t.Error(err)
+		}
+		check("C", "B")
+		if _, err := store.AccessKey(t.Context(), "A"); !errors.Is(err, account.ErrNotFound) {
+			t.Errorf("a deleted key: got the error %v, want %v", err, account.ErrNotFound)
+		}
+		for _, id := range []string{"A", "", "\x00", "' OR ''='"} {
+			if err := store.DeleteAccessKey(t.Context(), id); !errors.Is(err, account.ErrNotFound) {
+				t.Errorf("delete %q: got the error %v, want %v", id, err, account.ErrNotFound)
+			}
+		}
+		check("C", "B")
 	})
 }
 

@@ -1,9 +1,13 @@
 package sqlstore
 
 import (
+	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"etude/internal/account"
 )
 
 func TestDialectsHaveTheSameMigrations(t *testing.T) {
@@ -22,6 +26,30 @@ func TestDialectsHaveTheSameMigrations(t *testing.T) {
 	}
 	if diff := cmp.Diff(steps[SQLite], steps[Postgres]); diff != "" {
 		t.Errorf("migrations of SQLite (-) and Postgres (+) differ:\n%s", diff)
+	}
+}
+
+// TestAccessKeysKeepWhatTheyMay has a key from before there were roles: it
+// could do everything, and goes on so.
+func TestAccessKeysKeepWhatTheyMay(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db, _, err := open(Config{Path: filepath.Join(t.TempDir(), "etude.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.migrateOnce(t.Context(), migrationsOf(SQLite)[:1], log); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.write.ExecContext(t.Context(), "INSERT INTO access_keys (id, sealed, user_id, create_ms) VALUES ('OLD', x'00', 'ann', 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.migrate(t.Context(), log); err != nil {
+		t.Fatal(err)
+	}
+	k, err := New(db, nil).AccessKey(t.Context(), "OLD")
+	if err != nil || k.Role != account.Admin {
+		t.Errorf("access key = %+v and %v, want the role %s", k, err, account.Admin)
 	}
 }
 
