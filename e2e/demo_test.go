@@ -44,3 +44,15 @@ func TestDemo(t *testing.T) {
 		})
 	}
 }
+
+func TestDemoSparesTheSong(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "song.wav")
+	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(testContext(t), binary, "demo", "--file", file, "--out", dir).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "--out") {
+		t.Errorf("demo of a song among the results: %v\n%s", err, out)
+	}
+}

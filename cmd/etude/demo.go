@@ -87,13 +87,21 @@ func (d *demo) step(what string, f func() error) error {
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
 
-// chooseSong is the file that was named, or a piece of Etude's own.
+// chooseSong is the file that was named, or a piece of Etude's own. It does not
+// lie where the results go, since one of them may have its name.
 func (d *demo) chooseSong() error {
-	if d.song = d.File; d.song != "" {
-		d.steps = nil
+	if d.File != "" {
+		d.song = d.File
+		if sameDir(filepath.Dir(d.File), d.Out) {
+			return fmt.Errorf("%s is in the directory for the results, which might replace it: move it, or choose another directory with --out", d.File)
+		}
 		return nil
 	}
-	d.song = filepath.Join(d.Out, "etude.wav")
+	dir := filepath.Join(d.Out, "input")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	d.song = filepath.Join(dir, "etude.wav")
 	f, err := os.Create(d.song)
 	if err != nil {
 		return err
@@ -103,6 +111,12 @@ func (d *demo) chooseSong() error {
 	}
 	d.say("Made a piece of music: %s (%d kHz, %d bit)", d.song, tune.SampleRate/1000, tune.BitDepth)
 	return nil
+}
+
+func sameDir(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // flow is what the users of Etude do, from the upload to the download.
