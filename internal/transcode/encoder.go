@@ -1,6 +1,9 @@
 package transcode
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Phase is what an attempt is doing.
 type Phase string
@@ -22,42 +25,99 @@ type Progress struct {
 	Done float64
 }
 
-// Encoding is the work that an Encoder is given: one input file, several
-// outputs.
+// Encoding is the work that an Encoder is given: some input files, which are
+// joined in their order, and several outputs.
 type Encoding struct {
-	Input   string // path of a file to be read
-	Dir     string // an empty directory for the outputs and anything else
+	Inputs  []Source // one at least
+	Dir     string   // an empty directory for the outputs and anything else
 	Outputs []Rendition
+}
+
+// Source is a file to be read, or a part of it.
+type Source struct {
+	Path string
+	Span Span
+}
+
+// Span is a part of something. The zero Span is all of it.
+type Span struct {
+	Start  time.Duration
+	Length time.Duration // 0 for up to the end
 }
 
 // Rendition is one output to be made.
 type Rendition struct {
 	Name   string // unique within the Encoding and fit for a file name
 	Preset Preset
+	Span   Span // of the joined inputs
+	Layout Layout
+	// SegmentLength is how long segments are; 0 where there are none. A
+	// Fragmented output without it chooses for itself.
+	SegmentLength time.Duration
+	// Art is what becomes of pictures; nil leaves the output without any.
+	Art *Art
+}
+
+// Layout is how an output is laid out in files.
+type Layout int
+
+// The layouts.
+const (
+	Whole        Layout = iota // one file
+	SegmentFiles               // a file for each segment: 00000.ts, 00001.ts, ...
+	ByteRanges                 // one file, .ts, of segments
+	Fragmented                 // one fragmented MP4 with one index of its segments
+)
+
+// Art is the pictures that go into an output, and how they join those of the
+// input.
+type Art struct {
+	MergePolicy string // Replace, Prepend, Append or Fallback
+	Pictures    []Picture
+}
+
+// Picture is a file with a picture, and how it is fitted.
+type Picture struct {
+	Path          string
+	MaxWidth      int // pixels
+	MaxHeight     int
+	SizingPolicy  string // empty for Fit
+	PaddingPolicy string // empty for NoPad
+	Format        string // jpg or png; empty for the picture's own
 }
 
 // Encoded is what an Encoder made of an Encoding.
 type Encoded struct {
-	Input   Detected
+	Inputs  []Detected      // in the order of Encoding.Inputs
 	Outputs []EncodedOutput // in the order of Encoding.Outputs
 	Log     string          // tail of the encoder's own words
 }
 
-// EncodedOutput is one file that was made, or why it was not.
+// EncodedOutput is what was made for one output, or why it was not.
 type EncodedOutput struct {
-	Path        string // below Encoding.Dir
-	ContentType string
-	Made        Made
-	Remark      string // for the output's StatusDetail; empty for none
-	Failure     *Failure
+	// Files are below Encoding.Dir: one, or the segments in their order.
+	Files []EncodedFile
+	// Made has Media set unless the layout is Whole.
+	Made    Made
+	Remark  string // for the output's StatusDetail; empty for none
+	Failure *Failure
 }
 
-// Encoder makes files out of a file.
+// EncodedFile is one file of an output.
+type EncodedFile struct {
+	Path        string
+	Suffix      string // follows the output's key in the object's
+	ContentType string
+}
+
+// Encoder makes files out of files.
 type Encoder interface {
 	// Encode makes every output of e in one go and verifies each: a file it
 	// returns without a Failure decodes to its end and has the codec, rate,
 	// channels and length that were asked for. It returns a *Failure if the
-	// input is at fault, and any other error if we are. It calls progress, from
+	// inputs are at fault, and any other error if we are. A Source's or
+	// Rendition's Span that starts after the end is a Failure with code 4014;
+	// one that ends after it is cut off with a Remark. It calls progress, from
 	// one goroutine at a time and never after it has returned, with phases
 	// Probing, Transcoding and Verifying and with Done from 0 to 1 over all
 	// three. When ctx ends, it ends its work at once and returns ctx's cause.

@@ -3,6 +3,8 @@ package transcode
 import (
 	"errors"
 	"fmt"
+
+	"github.com/google/uuid"
 )
 
 // Kind says whose fault an Error is and of what sort; a transport maps it to
@@ -77,3 +79,15 @@ type Failure struct {
 }
 
 func (f *Failure) Error() string { return fmt.Sprintf("%d: %s", f.Code, f.Detail) }
+
+// statusDetail is what an output says that ended by f.
+func (f *Failure) statusDetail() string {
+	return fmt.Sprintf("%d %s: %s", f.Code, uuid.NewString(), f.Detail)
+}
+
+// kept is what stays with the output; the log stays with the attempt.
+func (f *Failure) kept() *Failure {
+	k := *f
+	k.Log = ""
+	return &k
+}

@@ -3,6 +3,7 @@ package transcode
 import (
 	"errors"
 	"fmt"
+	"path"
 )
 
 // inputFailure says which of Elastic Transcoder's errors a fault of the input
@@ -73,5 +74,27 @@ func noBucket(ref ObjectRef) *Failure {
 		Detail: fmt.Sprintf("The specified S3 bucket does not exist: bucket=%s.", ref.Bucket),
 		Reason: "The place for this file does not exist any more.",
 		Remedy: "Ask the operator to make the bucket " + ref.Bucket + ", or to change the pipeline.",
+	}
+}
+
+func emptyInput(key string, inputs int) *Failure {
+	which := "This file"
+	if inputs > 1 {
+		which = fmt.Sprintf("The file %s", path.Base(key))
+	}
+	return &Failure{
+		Code:   4000,
+		Detail: "Amazon Elastic Transcoder could not interpret the media file.",
+		Reason: which + " is empty.",
+		Remedy: "Check the file on your computer and upload it again.",
+	}
+}
+
+func inputsTooLarge(limit int64) *Failure {
+	return &Failure{
+		Code:   4022,
+		Detail: fmt.Sprintf("The combined size of the input files is too large: max size=%d.", limit),
+		Reason: fmt.Sprintf("These files together are larger than %d MiB.", limit>>20),
+		Remedy: "Join fewer of them, or ask the operator to raise the limit.",
 	}
 }

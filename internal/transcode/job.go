@@ -1,10 +1,9 @@
 package transcode
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/google/uuid"
+	"etude/internal/manifest"
 )
 
 // Status is that of a job or of one of its outputs, as the API spells it.
@@ -40,6 +39,7 @@ type Job struct {
 	Inputs          []Input
 	Outputs         []Output
 	OutputKeyPrefix string // glued to every output's key, no separator added
+	Playlists       []Playlist
 	UserMetadata    map[string]string
 	Status          Status
 	SubmitTime      time.Time
@@ -50,8 +50,8 @@ type Job struct {
 	DedupeKey string
 }
 
-// Input is one file to be read. The members after Key override what is
-// detected; empty means that they were not given.
+// Input is one file to be read. Members that are empty or nil were not given;
+// given, those from FrameRate to Container override what is detected.
 type Input struct {
 	Key         string
 	FrameRate   string
@@ -59,8 +59,29 @@ type Input struct {
 	AspectRatio string
 	Interlaced  string
 	Container   string
+	Encryption  *Encryption
+	TimeSpan    *TimeSpan
+	Captions    *Captions
 	// Detected is what was found in the file; nil until it was read.
 	Detected *Detected
+}
+
+// TimeSpan is a part of a file, in the API's words: HH:mm:ss.SSS or sssss.SSS;
+// empty for not given.
+type TimeSpan struct {
+	StartTime string
+	Duration  string
+}
+
+// Encryption is kept and echoed. Its only mode is s3: at rest, by the store of
+// objects.
+type Encryption struct {
+	Mode string
+}
+
+// Captions is kept and echoed; there are none to merge yet.
+type Captions struct {
+	MergePolicy string
 }
 
 // Detected is what an encoder found in an input.
@@ -69,16 +90,23 @@ type Detected struct {
 	Duration time.Duration
 }
 
-// Output is one rendition of a job.
+// Output is one rendition of a job. Members that are empty or nil were not
+// given.
 type Output struct {
 	ID               string // "1", "2", ... in the order of the request
 	Key              string // without the job's OutputKeyPrefix
 	PresetID         PresetID
 	Preset           Preset  // the settings as they were when the job was made
 	ThumbnailPattern *string // nil where not given; given and empty is echoed
-	Rotate           string
-	SegmentDuration  string
-	Status           Status
+	// ThumbnailEncryption is kept and echoed, like Encryption.
+	ThumbnailEncryption *Encryption
+	Rotate              string
+	SegmentDuration     string // seconds; ts and fmp4 only
+	AlbumArt            *AlbumArt
+	Composition         []TimeSpan // at most one
+	Captions            *Captions
+	Encryption          *Encryption
+	Status              Status
 	// StatusDetail is empty, a remark, or "CODE UUID: text." of an error.
 	StatusDetail string
 	// Failure says why Status is Failed; nil otherwise. Its Log is not kept
@@ -87,15 +115,42 @@ type Output struct {
 	Made    *Made // nil until Status is Complete
 }
 
+// AlbumArt says which pictures go into an audio file.
+type AlbumArt struct {
+	MergePolicy string // Replace, Prepend, Append or Fallback
+	Artwork     []Artwork
+}
+
+// Artwork is one picture of an input bucket, and how it is fitted.
+type Artwork struct {
+	InputKey      string
+	MaxWidth      string // auto, or pixels
+	MaxHeight     string
+	SizingPolicy  string
+	PaddingPolicy string
+	Format        string // jpg or png
+	Encryption    *Encryption
+}
+
 // Made is what an encoder says of an output that it made and verified.
 type Made struct {
 	Duration   time.Duration
-	Size       int64 // bytes
+	Size       int64 // bytes, of all its files
 	Codec      string
-	SampleRate int // Hz
+	Profile    string // of the codec; empty where it has none
+	SampleRate int    // Hz
 	Channels   int
 	Samples    int64  // per channel, as decoded
-	SHA256     string // hex
+	SHA256     string // hex, of its only file; empty where it has several
+	// Media is what a playlist needs to know; nil where none does.
+	Media *Media
+}
+
+// Media is where the parts of an output lie. Segments are named by what follows
+// the output's key; Init and Index are those of a fragmented MP4.
+type Media struct {
+	Segments    []manifest.Segment
+	Init, Index manifest.Range
 }
 
 // OutputRef returns the object that an output of the job becomes.
@@ -103,7 +158,8 @@ func (j *Job) OutputRef(p *Pipeline, o *Output) ObjectRef {
 	return ObjectRef{Bucket: p.Content.Bucket, Key: j.OutputKeyPrefix + o.Key}
 }
 
-// finish sets the status that the outputs add up to: Complete only if all are.
+// finish sets the status that outputs and playlists add up to: Complete only if
+// all are.
 func (j *Job) finish(now time.Time) {
 	j.Status = Complete
 	for i := range j.Outputs {
@@ -111,23 +167,45 @@ func (j *Job) finish(now time.Time) {
 			j.Status = Failed
 		}
 	}
+	for i := range j.Playlists {
+		if j.Playlists[i].Status != Complete {
+			j.Status = Failed
+		}
+	}
 	j.FinishTime = now
+}
+
+// setStatus moves everything that has not ended to status.
+func (j *Job) setStatus(status Status) {
+	j.Status = status
+	for i := range j.Outputs {
+		if !j.Outputs[i].Status.Final() {
+			j.Outputs[i].Status = status
+		}
+	}
+	for i := range j.Playlists {
+		if !j.Playlists[i].Status.Final() {
+			j.Playlists[i].Status = status
+		}
+	}
 }
 
 // fail ends one output.
 func (o *Output) fail(f *Failure) {
-	o.Status = Failed
-	o.StatusDetail = fmt.Sprintf("%d %s: %s", f.Code, uuid.NewString(), f.Detail)
-	kept := *f
-	kept.Log = ""
-	o.Failure = &kept
+	o.Status, o.StatusDetail, o.Failure = Failed, f.statusDetail(), f.kept()
 }
 
-// failRest ends every output that has not ended.
+// failRest ends every output that has not ended, and the playlists, which then
+// cannot be made.
 func (j *Job) failRest(f *Failure) {
 	for i := range j.Outputs {
 		if !j.Outputs[i].Status.Final() {
 			j.Outputs[i].fail(f)
+		}
+	}
+	for i := range j.Playlists {
+		if !j.Playlists[i].Status.Final() {
+			j.Playlists[i].fail(missingDependency)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"time"
 	"unicode/utf8"
 )
 
@@ -15,17 +17,30 @@ type JobSpec struct {
 	Inputs          []Input
 	Outputs         []OutputSpec
 	OutputKeyPrefix string
+	Playlists       []PlaylistSpec
 	UserMetadata    map[string]string
 	DedupeKey       string
 }
 
-// OutputSpec is a request for one output.
+// OutputSpec is a request for one output; its members are those of Output.
 type OutputSpec struct {
-	Key              string
-	PresetID         PresetID
-	ThumbnailPattern *string
-	Rotate           string
-	SegmentDuration  string
+	Key                 string
+	PresetID            PresetID
+	ThumbnailPattern    *string
+	ThumbnailEncryption *Encryption
+	Rotate              string
+	SegmentDuration     string
+	AlbumArt            *AlbumArt
+	Composition         []TimeSpan
+	Captions            *Captions
+	Encryption          *Encryption
+}
+
+// PlaylistSpec is a request for one playlist.
+type PlaylistSpec struct {
+	Name       string
+	Format     string
+	OutputKeys []string
 }
 
 // CreateJob checks spec against its pipeline and presets, records the job and
@@ -44,10 +59,13 @@ func (s *Service) CreateJob(ctx context.Context, spec JobSpec) (*Job, error) {
 		if err := tx.InsertJob(ctx, job); err != nil {
 			return err
 		}
-		return tx.Enqueue(ctx, RunJob{Job: job.ID})
+		return tx.Enqueue(ctx, RunJob{})
 	})
-	if errors.Is(err, ErrDuplicate) {
+	switch {
+	case errors.Is(err, ErrDuplicate):
 		return s.jobByDedupeKey(ctx, spec.DedupeKey)
+	case errors.Is(err, ErrNotFound): // the pipeline was deleted just now
+		return nil, s.notFound("pipeline", string(spec.Pipeline))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create job in pipeline %s: %w", spec.Pipeline, err)
@@ -94,30 +112,62 @@ func (s *Service) newJob(ctx context.Context, spec JobSpec) (*Job, error) {
 		if why := s.Encoder.Check(preset); why != "" {
 			return nil, invalid("Preset %s cannot be made here: %s", preset.ID, why)
 		}
-		job.Outputs = append(job.Outputs, Output{
-			ID:               outputID(i),
-			Key:              o.Key,
-			PresetID:         o.PresetID,
-			Preset:           *preset,
-			ThumbnailPattern: o.ThumbnailPattern,
-			Rotate:           o.Rotate,
-			SegmentDuration:  o.SegmentDuration,
-			Status:           Submitted,
+		if err := o.checkWith(i+1, preset); err != nil {
+			return nil, err
+		}
+		job.Outputs = append(job.Outputs, o.output(outputID(i), preset))
+	}
+	for _, p := range spec.Playlists {
+		job.Playlists = append(job.Playlists, Playlist{
+			Name: p.Name, Format: p.Format, OutputKeys: slices.Clone(p.OutputKeys), Status: Submitted,
 		})
+	}
+	if err := job.checkPlaylists(); err != nil {
+		return nil, err
 	}
 	return job, nil
 }
+
+func (o *OutputSpec) output(id string, preset *Preset) Output {
+	return Output{
+		ID:                  id,
+		Key:                 o.Key,
+		PresetID:            o.PresetID,
+		Preset:              *preset,
+		ThumbnailPattern:    o.ThumbnailPattern,
+		ThumbnailEncryption: o.ThumbnailEncryption,
+		Rotate:              o.Rotate,
+		SegmentDuration:     o.SegmentDuration,
+		AlbumArt:            o.AlbumArt,
+		Composition:         o.Composition,
+		Captions:            o.Captions,
+		Encryption:          o.Encryption,
+		Status:              Submitted,
+	}
+}
+
+// MaxInputs, MaxOutputs and MaxArtwork are Elastic Transcoder's limits.
+const (
+	MaxInputs  = 200
+	MaxOutputs = 30
+	MaxArtwork = 20
+)
 
 // check finds what is wrong with a spec without looking at anything else.
 func (spec *JobSpec) check() error {
 	switch n := len(spec.Inputs); {
 	case n == 0:
 		return invalid("A job needs an Input with a Key.")
-	case n > 1:
-		return invalid("Joining several Inputs is not possible yet: give one Input, %d were given.", n)
+	case n > MaxInputs:
+		return invalid("A job may have %d Inputs, %d were given.", MaxInputs, n)
 	}
-	if spec.Inputs[0].Key == "" {
-		return invalid("The Input has no Key.")
+	for i, in := range spec.Inputs {
+		if in.Key == "" {
+			return invalid("Input %d has no Key.", i+1)
+		}
+		if _, err := in.TimeSpan.span(); err != nil {
+			return invalid("Input %d: %v.", i+1, err)
+		}
 	}
 	switch n := len(spec.Outputs); {
 	case n == 0:
@@ -126,16 +176,61 @@ func (spec *JobSpec) check() error {
 		return invalid("A job may have %d Outputs, %d were given.", MaxOutputs, n)
 	}
 	for i, o := range spec.Outputs {
-		switch {
-		case o.Key == "":
-			return invalid("Output %d has no Key.", i+1)
-		case o.PresetID == "":
-			return invalid("Output %d has no PresetId.", i+1)
-		case o.SegmentDuration != "":
-			return invalid("Output %d has a SegmentDuration: segmented outputs are not possible yet.", i+1)
+		if err := o.check(i + 1); err != nil {
+			return err
 		}
 	}
 	return checkUserMetadata(spec.UserMetadata)
+}
+
+func (o *OutputSpec) check(n int) error {
+	switch {
+	case o.Key == "":
+		return invalid("Output %d has no Key.", n)
+	case o.PresetID == "":
+		return invalid("Output %d has no PresetId.", n)
+	case len(o.Composition) > 1:
+		return invalid("Output %d has a Composition of %d clips; one is possible.", n, len(o.Composition))
+	case o.AlbumArt != nil && len(o.AlbumArt.Artwork) > MaxArtwork:
+		return invalid("Output %d has %d pieces of Artwork; %d are possible.", n, len(o.AlbumArt.Artwork), MaxArtwork)
+	}
+	if len(o.Composition) == 1 {
+		if _, err := o.Composition[0].span(); err != nil {
+			return invalid("Output %d: %v.", n, err)
+		}
+	}
+	if o.AlbumArt != nil {
+		for _, a := range o.AlbumArt.Artwork {
+			if a.InputKey == "" {
+				return invalid("Output %d has Artwork without an InputKey.", n)
+			}
+			if _, err := a.picture(""); err != nil {
+				return invalid("Output %d: %v.", n, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkWith finds what does not fit between an output and its preset.
+func (o *OutputSpec) checkWith(n int, p *Preset) error {
+	segmented := p.Container == "ts" || p.Container == "fmp4"
+	if o.SegmentDuration != "" {
+		d, err := parseSeconds(o.SegmentDuration)
+		switch {
+		case err != nil:
+			return invalid("Output %d: SegmentDuration: %v.", n, err)
+		case !segmented:
+			return invalid("Output %d has a SegmentDuration, which is only for presets with the container ts or fmp4; preset %s has %s.", n, p.ID, p.Container)
+		case d < time.Second || d > time.Minute:
+			return invalid("Output %d: the SegmentDuration must be from 1 to 60 seconds.", n)
+		}
+	}
+	art := p.Video == nil && (p.Container == "mp3" || p.Container == "mp4" || p.Container == "flac")
+	if o.AlbumArt != nil && len(o.AlbumArt.Artwork) > 0 && !art {
+		return invalid("Output %d has AlbumArt, which is only for audio in flac, mp3 and mp4; preset %s has %s.", n, p.ID, p.Container)
+	}
+	return nil
 }
 
 var userMetadataChars = regexp.MustCompile(`^[0-9A-Za-z _.:/=+\-%@]*$`)

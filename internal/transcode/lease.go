@@ -10,7 +10,8 @@ import (
 // holdLease renews the attempt's lease until ctx ends, and cancels the attempt
 // when the lease is lost or could not be renewed for as long as it lasts.
 func (a *attempt) holdLease(ctx context.Context, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(a.svc.Lease / 6)
+	every := a.svc.Lease / 6
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	held := time.Now()
 	for {
@@ -19,15 +20,24 @@ func (a *attempt) holdLease(ctx context.Context, cancel context.CancelCauseFunc)
 			return
 		case <-tick.C:
 		}
-		err := a.fence(ctx)
+		began := time.Now()
+		err := a.fenceBefore(ctx, held.Add(a.svc.Lease))
 		switch {
 		case err == nil:
-			held = time.Now()
-		case errors.Is(err, ErrLeaseLost), time.Since(held) > a.svc.Lease:
+			held = began
+		case errors.Is(err, ErrLeaseLost), time.Since(held)+every > a.svc.Lease: // the next time would be too late
 			cancel(ErrLeaseLost)
 			return
 		}
 	}
+}
+
+// fenceBefore is fence for as long as the lease lasts: a store that does not
+// answer does not hold it.
+func (a *attempt) fenceBefore(ctx context.Context, end time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	return a.fence(ctx)
 }
 
 // fence renews the lease, or returns ErrLeaseLost if another attempt may have
@@ -69,8 +79,9 @@ func (s *Service) forgetProgress(id JobID) {
 
 // TakeOver queues again the jobs whose attempt lost its lease, so that the
 // death of a node delays a job and never ends it. With restarted set, which
-// only a node that has just started may do, its own attempts count as lost at
-// once: nobody runs them any more.
+// only a node may do that has started and works no tasks yet, its own attempts
+// count as lost at once: nobody runs them any more. Then too, if jobs wait, tasks
+// are queued for them: theirs may have been used up under another limit.
 func (s *Service) TakeOver(ctx context.Context, restarted bool) error {
 	node := ""
 	if restarted {
@@ -84,6 +95,16 @@ func (s *Service) TakeOver(ctx context.Context, restarted bool) error {
 		if err := s.takeOver(ctx, a); err != nil {
 			return fmt.Errorf("take over job %s: %w", a.Job, err)
 		}
+	}
+	if !restarted {
+		return nil
+	}
+	waiting, _, err := s.Store.Jobs(ctx, JobFilter{Status: Submitted}, Page{Limit: 1})
+	if err == nil && len(waiting) > 0 {
+		err = s.Store.Update(ctx, func(tx Tx) error { return enqueueDrainers(ctx, tx) })
+	}
+	if err != nil {
+		return fmt.Errorf("queue tasks for jobs that wait: %w", err)
 	}
 	return nil
 }

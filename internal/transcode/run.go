@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -19,61 +20,69 @@ type attempt struct {
 	svc      *Service
 	job      *Job
 	pipeline *Pipeline
+	drain    bool   // its task is to be followed by another one
+	tries    int    // broken or lost attempts before it
 	dir      string // its own scratch directory
 	log      string // becomes the Attempt's when it ends
 }
 
-// RunJob runs one attempt at a job to its end. It returns nil when there is
-// nothing left to do, also if the job ended as Error by the media's fault or is
-// in other hands; an error means that it should be tried again. It may be
-// called any number of times for a job, by any node, and at once.
-func (s *Service) RunJob(ctx context.Context, id JobID) error {
-	a, err := s.startAttempt(ctx, id)
+// RunJob works one task: it runs one attempt at the job that the task names, or
+// else at the job whose turn it is, to its end. It returns nil when nothing is
+// left to do for the task, also if the job ended as Error by the media's fault,
+// is in other hands, or has a task of its own with which it is tried again. An
+// error means that the store was in trouble and that the task is to be worked
+// again; the job, if one was begun, comes back by TakeOver, as that of a node
+// that died. RunJob may be called any number of times, by any node, and at once.
+func (s *Service) RunJob(ctx context.Context, task RunJob) error {
+	a, err := s.startAttempt(ctx, task)
 	if err != nil || a == nil {
 		return err
 	}
-	defer s.forgetProgress(id)
 	err = a.run(ctx)
 	return a.end(context.WithoutCancel(ctx), err)
 }
 
-// startAttempt claims the job, or returns nil if it is not to be run now.
-func (s *Service) startAttempt(ctx context.Context, id JobID) (*attempt, error) {
-	a := &attempt{svc: s}
-	err := s.Store.Update(ctx, func(tx Tx) error {
+// startAttempt claims the job that the task is for. It returns nil if there is
+// nothing to be run now.
+func (s *Service) startAttempt(ctx context.Context, task RunJob) (*attempt, error) {
+	a := &attempt{svc: s, drain: task.Drain}
+	err := s.Store.Update(ctx, func(tx Tx) (err error) {
 		a.Attempt = nil
-		job, err := tx.Job(ctx, id)
-		if errors.Is(err, ErrNotFound) || err == nil && job.Status.Final() {
-			return nil
-		}
-		if err != nil {
+		if a.job, err = s.choose(ctx, tx, task.Job); err != nil || a.job == nil {
 			return err
 		}
-		a.job = job
-		if a.pipeline, err = tx.Pipeline(ctx, job.Pipeline); err != nil {
+		if a.pipeline, err = tx.Pipeline(ctx, a.job.Pipeline); err != nil {
 			return err
-		}
-		if job.Status == Submitted && a.pipeline.Status == PipelinePaused {
-			return nil // resuming the pipeline queues it again
 		}
 		return a.claim(ctx, tx)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start job %s: %w", id, err)
+		return nil, fmt.Errorf("start job %s: %w", task.Job, err)
 	}
 	if a.Attempt == nil {
 		return nil, nil
 	}
+	s.jobs.Tell(a.job.Owner, a.job.ID)
 	if a.job.Status.Final() {
-		s.Logger.Error("job given up", "job", id, "attempt", a.Number)
-	} else {
-		s.Logger.Info("job started", "job", id, "attempt", a.Number)
-	}
-	s.jobs.Tell(a.job.Owner, id)
-	if a.job.Status.Final() {
+		s.Logger.Error("job given up", "job", a.job.ID, "attempt", a.Number)
 		return nil, nil
 	}
+	s.Logger.Info("job started", "job", a.job.ID, "attempt", a.Number)
 	return a, nil
+}
+
+// choose returns the job to be claimed, or nil. A job that is named was running
+// before, so its pipeline's pause does not hold it up.
+func (s *Service) choose(ctx context.Context, tx Tx, id JobID) (*Job, error) {
+	find := func() (*Job, error) { return tx.Job(ctx, id) }
+	if id == "" {
+		find = func() (*Job, error) { return tx.NextJob(ctx, s.PerPipeline) }
+	}
+	job, err := find()
+	if errors.Is(err, ErrNotFound) || err == nil && job.Status.Final() {
+		return nil, nil
+	}
+	return job, err
 }
 
 // claim makes a the newest attempt of its job, unless another one runs.
@@ -83,7 +92,7 @@ func (a *attempt) claim(ctx context.Context, tx Tx) error {
 		return err
 	}
 	now := a.svc.Now()
-	tries, log := 0, ""
+	a.tries = 0
 	for _, e := range earlier {
 		switch e.Outcome {
 		case Running:
@@ -94,17 +103,17 @@ func (a *attempt) claim(ctx context.Context, tx Tx) error {
 			if err := tx.EndAttempt(ctx, e); err != nil {
 				return err
 			}
-			tries++
+			a.tries++
 		case Broken, Lost:
-			tries, log = tries+1, e.Log
+			a.tries++
 		}
 	}
 	a.Attempt = &Attempt{
 		Job: a.job.ID, Number: len(earlier) + 1, Node: a.svc.Node,
 		StartTime: now, LeaseUntil: now.Add(a.svc.Lease), Phase: Fetching,
 	}
-	if tries >= a.svc.Tries {
-		return a.giveUp(ctx, tx, tries, log)
+	if a.tries >= a.svc.Tries {
+		return a.giveUp(ctx, tx)
 	}
 	if err := tx.InsertAttempt(ctx, a.Attempt); err != nil {
 		return err
@@ -112,24 +121,35 @@ func (a *attempt) claim(ctx context.Context, tx Tx) error {
 	if a.job.Status == Progressing {
 		return nil
 	}
-	a.job.Status, a.job.StartTime = Progressing, now
-	for i := range a.job.Outputs {
-		a.job.Outputs[i].Status = Progressing
-	}
+	a.job.StartTime = now
+	a.job.setStatus(Progressing)
 	return a.write(ctx, tx)
 }
 
 // giveUp ends a job that has broken too many attempts.
-func (a *attempt) giveUp(ctx context.Context, tx Tx, tries int, log string) error {
+func (a *attempt) giveUp(ctx context.Context, tx Tx) error {
 	a.job.failRest(&Failure{
 		Code:   4007,
 		Detail: "Amazon Elastic Transcoder found a problem with your input file.",
 		Reason: "This file could not be processed, although its kind is supported.",
-		Remedy: fmt.Sprintf("It was tried %d times. Check that the file plays on your computer, or ask the operator to look at the job's log.", tries),
-		Log:    log,
+		Remedy: fmt.Sprintf("It was tried %d times. Check that the file plays on your computer, or ask the operator to look at the job's log.", a.tries),
 	})
 	a.job.finish(a.svc.Now())
+	if err := a.goOn(ctx, tx); err != nil {
+		return err
+	}
 	return a.write(ctx, tx)
+}
+
+// goOn queues a task for the next job, where there may be one that has none: a
+// pipeline's limit, or its pause, uses up tasks without running their jobs, so
+// whoever makes room sees to what waits. It is a task of its own, so that a long
+// queue does not keep the worker from jobs that were begun before.
+func (a *attempt) goOn(ctx context.Context, tx Tx) error {
+	if !a.drain && a.svc.PerPipeline == 0 {
+		return nil
+	}
+	return tx.Enqueue(ctx, RunJob{Drain: a.drain})
 }
 
 // write records the job as it is now and, in the same transaction, what the
@@ -169,53 +189,75 @@ func (a *attempt) run(ctx context.Context) error {
 	return err
 }
 
+// work makes the outputs, unless an earlier attempt has made all of them, and
+// the playlists.
 func (a *attempt) work(ctx context.Context) error {
-	input, err := a.fetch(ctx)
+	open := func(o Output) bool { return !o.Status.Final() }
+	if slices.ContainsFunc(a.job.Outputs, open) {
+		if err := a.makeOutputs(ctx); err != nil {
+			return err
+		}
+	}
+	return a.storePlaylists(ctx)
+}
+
+func (a *attempt) makeOutputs(ctx context.Context) error {
+	inputs, err := a.fetch(ctx)
 	if err != nil {
 		return err
 	}
-	made, err := a.encode(ctx, input)
+	made, err := a.encode(ctx, inputs)
 	if err != nil {
 		return err
 	}
 	return a.store(ctx, made)
 }
 
-func (a *attempt) fetch(ctx context.Context) (path string, err error) {
+// fetch brings all inputs to scratch. All together may not be larger than one
+// may be.
+func (a *attempt) fetch(ctx context.Context) (inputs []Source, err error) {
 	a.report(Progress{Phase: Fetching})
-	ref := ObjectRef{Bucket: a.pipeline.InputBucket, Key: a.job.Inputs[0].Key}
-	path = filepath.Join(a.dir, "input")
-	info, err := a.svc.Objects.Fetch(ctx, ref, path, a.svc.MaxInput)
-	if err != nil {
-		return "", inputFailure(err, ref, a.svc.MaxInput)
-	}
-	if info.Size == 0 {
-		return "", &Failure{
-			Code:   4000,
-			Detail: "Amazon Elastic Transcoder could not interpret the media file.",
-			Reason: "This file is empty.",
-			Remedy: "Check the file on your computer and upload it again.",
+	left := a.svc.MaxInput
+	for i, in := range a.job.Inputs {
+		ref := ObjectRef{Bucket: a.pipeline.InputBucket, Key: in.Key}
+		source := Source{Path: filepath.Join(a.dir, fmt.Sprintf("input%d", i+1))}
+		info, err := a.svc.Objects.Fetch(ctx, ref, source.Path, left)
+		if errors.Is(err, ErrTooLarge) && i > 0 {
+			return nil, inputsTooLarge(a.svc.MaxInput)
 		}
+		if err != nil {
+			return nil, inputFailure(err, ref, a.svc.MaxInput)
+		}
+		if info.Size == 0 {
+			return nil, emptyInput(ref.Key, len(a.job.Inputs))
+		}
+		left -= info.Size
+		if source.Span, err = in.TimeSpan.span(); err != nil {
+			return nil, err // it was checked when the job was made
+		}
+		inputs = append(inputs, source)
 	}
-	return path, nil
+	return inputs, nil
 }
 
 // encode makes what is still to be made. Outputs whose object is there already
 // end with 3002 and are not made.
-func (a *attempt) encode(ctx context.Context, input string) (map[string]EncodedOutput, error) {
-	e := Encoding{Input: input, Dir: filepath.Join(a.dir, "out")}
+func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*EncodedOutput, error) {
+	e := Encoding{Inputs: inputs, Dir: filepath.Join(a.dir, "out")}
 	for i := range a.job.Outputs {
 		o := &a.job.Outputs[i]
 		if o.Status.Final() {
 			continue
 		}
-		if f, err := a.makeRoom(ctx, o); err != nil {
+		rendition, failure, err := a.rendition(ctx, o)
+		switch {
+		case err != nil:
 			return nil, err
-		} else if f != nil {
-			o.fail(f)
-			continue
+		case failure != nil:
+			o.fail(failure)
+		default:
+			e.Outputs = append(e.Outputs, rendition)
 		}
-		e.Outputs = append(e.Outputs, Rendition{Name: o.ID, Preset: o.Preset})
 	}
 	if len(e.Outputs) == 0 {
 		return nil, nil
@@ -227,39 +269,58 @@ func (a *attempt) encode(ctx context.Context, input string) (map[string]EncodedO
 		return nil, err
 	}
 	a.log = encoded.Log
-	a.job.Inputs[0].Detected = &encoded.Input
-	made := map[string]EncodedOutput{}
+	for i := range encoded.Inputs {
+		a.job.Inputs[i].Detected = &encoded.Inputs[i]
+	}
+	made := map[string]*EncodedOutput{}
 	for i, r := range e.Outputs {
-		made[r.Name] = encoded.Outputs[i]
+		made[r.Name] = &encoded.Outputs[i]
 	}
 	return made, nil
 }
 
-// makeRoom looks whether an output's key is free. What an earlier attempt at
-// this very output left there, and died before it could say so, is removed.
-func (a *attempt) makeRoom(ctx context.Context, o *Output) (*Failure, error) {
+// rendition is the work of one output, unless its key is taken or its artwork
+// cannot be had.
+func (a *attempt) rendition(ctx context.Context, o *Output) (r Rendition, failure *Failure, err error) {
+	r = Rendition{Name: o.ID, Preset: o.Preset, Layout: a.job.layout(o)}
 	ref := a.job.OutputRef(a.pipeline, o)
+	ref.Key += firstSuffix(r.Layout)
+	if failure, err := a.taken(ctx, ref, a.origin(o)); failure != nil || err != nil {
+		return r, failure, err
+	}
+	if r.Span, err = o.span(); err != nil {
+		return r, nil, err
+	}
+	if o.SegmentDuration != "" {
+		if r.SegmentLength, err = parseSeconds(o.SegmentDuration); err != nil {
+			return r, nil, err
+		}
+	}
+	r.Art, failure, err = a.art(ctx, o)
+	return r, failure, err
+}
+
+// taken says that there is an object of somebody else's. What an earlier
+// attempt at this very output left there is replaced when the output is stored.
+func (a *attempt) taken(ctx context.Context, ref ObjectRef, origin string) (*Failure, error) {
 	info, err := a.svc.Objects.Head(ctx, ref)
 	switch {
 	case errors.Is(err, ErrNoObject):
 		return nil, nil
 	case err != nil:
 		return outputFailure(err, ref)
-	case info.Origin != a.origin(o):
+	case info.Origin != origin:
 		return outputFailure(ErrObjectExists, ref)
 	}
-	if err := a.fence(ctx); err != nil {
-		return nil, err
-	}
-	return nil, a.svc.Objects.Delete(ctx, ref)
+	return nil, nil
 }
 
 // origin marks an object as one that this output became.
 func (a *attempt) origin(o *Output) string { return string(a.job.ID) + "/" + o.ID }
 
-// store puts each file that was made under its key, and takes note of it at
+// store puts what was made under its keys, and takes note of each output at
 // once, so that an attempt after this one need not make it again.
-func (a *attempt) store(ctx context.Context, made map[string]EncodedOutput) error {
+func (a *attempt) store(ctx context.Context, made map[string]*EncodedOutput) error {
 	for i := range a.job.Outputs {
 		o := &a.job.Outputs[i]
 		m, ok := made[o.ID]
@@ -274,21 +335,25 @@ func (a *attempt) store(ctx context.Context, made map[string]EncodedOutput) erro
 	return nil
 }
 
-func (a *attempt) storeOutput(ctx context.Context, o *Output, m EncodedOutput) error {
+func (a *attempt) storeOutput(ctx context.Context, o *Output, m *EncodedOutput) error {
 	if m.Failure != nil {
 		o.fail(m.Failure)
 		return nil
 	}
-	if err := a.fence(ctx); err != nil {
+	ref := a.job.OutputRef(a.pipeline, o)
+	if err := writeMedia(filepath.Dir(m.Files[0].Path), ref.Key, a.job.layout(o), m); err != nil {
 		return err
 	}
-	ref := a.job.OutputRef(a.pipeline, o)
-	if _, err := a.svc.Objects.Store(ctx, m.Path, ref, m.ContentType, a.origin(o)); err != nil {
-		f, err := outputFailure(err, ref)
-		if f != nil {
-			o.fail(f)
+	for i, f := range m.Files {
+		part := ObjectRef{Bucket: ref.Bucket, Key: ref.Key + f.Suffix}
+		failure, err := a.storeObject(ctx, f.Path, part, f.ContentType, a.origin(o))
+		if err != nil {
+			return err
 		}
-		return err
+		if failure != nil {
+			o.fail(failure)
+			return a.removeFiles(ctx, ref, m.Files[:i])
+		}
 	}
 	o.Status, o.StatusDetail, o.Made = Complete, m.Remark, &m.Made
 	return a.svc.Store.Update(ctx, func(tx Tx) error {
@@ -299,9 +364,46 @@ func (a *attempt) storeOutput(ctx context.Context, o *Output, m EncodedOutput) e
 	})
 }
 
-// end writes how the attempt ended and what comes of it, in one transaction,
-// and returns the error that makes the queue try again.
+// storeObject puts one file under its key, in the place of what a lost attempt
+// at the same may have left there.
+func (a *attempt) storeObject(ctx context.Context, file string, ref ObjectRef, contentType, origin string) (*Failure, error) {
+	if err := a.fence(ctx); err != nil {
+		return nil, err
+	}
+	_, err := a.svc.Objects.Store(ctx, file, ref, contentType, origin)
+	if errors.Is(err, ErrObjectExists) {
+		info, headErr := a.svc.Objects.Head(ctx, ref)
+		if headErr != nil {
+			return nil, fmt.Errorf("find out whose object is in the way: %w", headErr)
+		}
+		if info.Origin == origin {
+			if err := a.svc.Objects.Delete(ctx, ref); err != nil {
+				return nil, err
+			}
+			_, err = a.svc.Objects.Store(ctx, file, ref, contentType, origin)
+		}
+	}
+	if err != nil {
+		return outputFailure(err, ref)
+	}
+	return nil, nil
+}
+
+// removeFiles takes back what was stored of an output that cannot be whole.
+func (a *attempt) removeFiles(ctx context.Context, ref ObjectRef, files []EncodedFile) error {
+	for _, f := range files {
+		if err := a.svc.Objects.Delete(ctx, ObjectRef{Bucket: ref.Bucket, Key: ref.Key + f.Suffix}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end writes how the attempt ended and what comes of it, in one transaction. The
+// task with which a job is tried again is queued in it too. If it cannot be
+// written, the attempt is as that of a node that died: TakeOver ends it.
 func (a *attempt) end(ctx context.Context, cause error) error {
+	defer a.svc.forgetProgress(a.job.ID)
 	var failure *Failure
 	switch {
 	case cause == nil:
@@ -311,7 +413,7 @@ func (a *attempt) end(ctx context.Context, cause error) error {
 		a.job.failRest(failure)
 		a.log = failure.Log
 	case errors.Is(cause, ErrLeaseLost):
-		return nil // in other hands now, and theirs to report
+		return a.leave(ctx)
 	case errors.Is(cause, ErrShutdown):
 		a.Outcome = Interrupted
 	default:
@@ -327,31 +429,44 @@ func (a *attempt) end(ctx context.Context, cause error) error {
 		if err := tx.EndAttempt(ctx, a.Attempt); err != nil {
 			return err
 		}
+		if err := a.goOn(ctx, tx); err != nil {
+			return err
+		}
 		switch a.Outcome {
-		case Finished:
-			return a.write(ctx, tx)
 		case Interrupted:
 			return tx.Enqueue(ctx, RunJob{Job: a.job.ID})
+		case Broken:
+			return tx.Enqueue(ctx, RunJob{Job: a.job.ID, Delay: retryDelay(a.tries + 1)})
 		}
-		return nil
+		return a.write(ctx, tx)
 	})
 	if errors.Is(err, ErrLeaseLost) {
-		return nil
+		return a.leave(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("end attempt %d at job %s: %w", a.Number, a.job.ID, err)
 	}
-	a.svc.forgetProgress(a.job.ID)
 	a.svc.jobs.Tell(a.job.Owner, a.job.ID)
 	a.logEnd()
-	if a.Outcome == Broken {
-		return fmt.Errorf("attempt %d at job %s: %w", a.Number, a.job.ID, cause)
-	}
 	return nil
 }
 
+// leave gives up a job that is in other hands now, and theirs to report. What
+// else the task is for stays.
+func (a *attempt) leave(ctx context.Context) error {
+	if !a.drain {
+		return nil
+	}
+	return a.svc.Store.Update(ctx, func(tx Tx) error { return a.goOn(ctx, tx) })
+}
+
+// retryDelay is how long a job rests after its nth try broke: 1 s, 4 s, 9 s.
+func retryDelay(n int) time.Duration { return time.Duration(n*n) * time.Second }
+
 func (a *attempt) logEnd() {
 	switch a.Outcome {
+	case Broken:
+		a.svc.Logger.Warn("job is tried again", "job", a.job.ID, "attempt", a.Number, "err", a.Log)
 	case Finished:
 		a.svc.Logger.Info("job ended", "job", a.job.ID, "status", a.job.Status, "attempt", a.Number,
 			"took", a.EndTime.Sub(a.StartTime).Round(time.Millisecond))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,15 +15,14 @@ import (
 // said; all its system presets fit into one page of this.
 const pageSize = 100
 
-// MaxOutputs is how many outputs a job may have, as in Elastic Transcoder.
-const MaxOutputs = 30
-
 // Config is what a Service needs. Fields without a word on their zero value
 // must be set.
 type Config struct {
 	Store   Store
 	Objects Objects
 	Encoder Encoder
+	// HasTopic reports whether there is a topic of that ARN.
+	HasTopic func(ctx context.Context, arn string) (bool, error)
 	// Notification words what a topic is told when job is in a status.
 	Notification func(job *Job, pipeline *Pipeline) (subject, message string)
 	Logger       *slog.Logger
@@ -38,6 +36,12 @@ type Config struct {
 	MaxInput int64
 	// Lease is how long an attempt holds without renewal; 0 means 15 seconds.
 	Lease time.Duration
+	// PerPipeline is how many jobs of one pipeline run at once, on all nodes
+	// together; 0 means no limit.
+	PerPipeline int
+	// MaxPipelines and MaxPresets are how many pipelines and custom presets there
+	// may be; 0 means no limit.
+	MaxPipelines, MaxPresets int
 	// Tries is how many broken or lost attempts end a job; 0 means 3.
 	Tries int
 	// Now is the clock; nil means time.Now.
@@ -60,7 +64,7 @@ func New(cfg Config) (*Service, error) {
 	var faults []error
 	for name, missing := range map[string]bool{
 		"Store": cfg.Store == nil, "Objects": cfg.Objects == nil, "Encoder": cfg.Encoder == nil,
-		"Notification": cfg.Notification == nil, "Logger": cfg.Logger == nil, "Region": cfg.Region == "",
+		"HasTopic": cfg.HasTopic == nil, "Notification": cfg.Notification == nil, "Logger": cfg.Logger == nil, "Region": cfg.Region == "",
 		"Account": cfg.Account == "", "Node": cfg.Node == "", "Scratch": cfg.Scratch == "", "MaxInput": cfg.MaxInput <= 0,
 	} {
 		if missing {
@@ -171,35 +175,6 @@ func (s *Service) ListJobs(ctx context.Context, filter JobFilter, page Page) (jo
 		next = string(jobs[len(jobs)-1].ID)
 	}
 	return jobs, next, err
-}
-
-// ReadPreset returns a preset, or an *Error of kind NotFound.
-func (s *Service) ReadPreset(_ context.Context, id PresetID) (*Preset, error) {
-	if p, ok := systemPreset(id); ok {
-		return p, nil
-	}
-	return nil, s.notFound("preset", string(id))
-}
-
-// ListPresets returns a page of the presets, in the order of their ids unless
-// the page asks otherwise, and the token of the next page or "". Page.Limit may
-// be 0.
-func (s *Service) ListPresets(_ context.Context, page Page) (presets []Preset, next string, err error) {
-	page = withLimit(page)
-	all := SystemPresets()
-	if page.Descending {
-		slices.Reverse(all)
-	}
-	for _, p := range all {
-		if page.Token != "" && !page.follows(string(p.ID)) {
-			continue
-		}
-		if len(presets) == page.Limit {
-			return presets, string(presets[page.Limit-1].ID), nil
-		}
-		presets = append(presets, p)
-	}
-	return presets, "", nil
 }
 
 func withLimit(page Page) Page {

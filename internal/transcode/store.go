@@ -15,7 +15,7 @@ type Store interface {
 	// and must not use the Store itself.
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// Pipeline and Job return ErrNotFound for an id they do not have.
+	// Pipeline, of those that are not deleted, and Job return ErrNotFound for an id they do not have.
 	Pipeline(ctx context.Context, id PipelineID) (*Pipeline, error)
 	Job(ctx context.Context, id JobID) (*Job, error)
 
@@ -25,6 +25,12 @@ type Store interface {
 	// Jobs returns a page of the jobs that fit the filter in the order of their
 	// ids, and whether more follow.
 	Jobs(ctx context.Context, filter JobFilter, page Page) (jobs []*Job, more bool, err error)
+
+	// Preset returns a custom preset, or ErrNotFound.
+	Preset(ctx context.Context, id PresetID) (*Preset, error)
+	// Presets returns a page of the custom presets in the order of their ids,
+	// and whether more follow.
+	Presets(ctx context.Context, page Page) (presets []*Preset, more bool, err error)
 
 	// Attempts returns a job's attempts, first one first.
 	Attempts(ctx context.Context, id JobID) ([]*Attempt, error)
@@ -40,13 +46,33 @@ type Tx interface {
 	// PipelineByName returns the oldest of that name, or ErrNotFound.
 	PipelineByName(ctx context.Context, name string) (*Pipeline, error)
 	InsertPipeline(ctx context.Context, p *Pipeline) error
+	// UpdatePipeline writes all of a pipeline but its CreateTime.
+	UpdatePipeline(ctx context.Context, p *Pipeline) error
+	// DeletePipeline hides a pipeline from everything but its jobs, which stay.
+	DeletePipeline(ctx context.Context, id PipelineID) error
+	CountPipelines(ctx context.Context) (int, error)
+	// HasActiveJobs reports whether a job of the pipeline is Submitted or
+	// Progressing.
+	HasActiveJobs(ctx context.Context, id PipelineID) (bool, error)
 
-	// InsertJob returns ErrDuplicate if the job has a DedupeKey that is taken.
+	InsertPreset(ctx context.Context, p *Preset) error
+	// DeletePreset returns ErrNotFound if there is no such custom preset.
+	DeletePreset(ctx context.Context, id PresetID) error
+	CountPresets(ctx context.Context) (int, error)
+
+	// InsertJob returns ErrDuplicate if the job has a DedupeKey that is taken,
+	// and ErrNotFound if its pipeline is not there.
 	InsertJob(ctx context.Context, j *Job) error
 	// JobByDedupeKey returns ErrNotFound if there is none.
 	JobByDedupeKey(ctx context.Context, key string) (*Job, error)
 	// Job returns the job and keeps other transactions from changing it.
 	Job(ctx context.Context, id JobID) (*Job, error)
+	// NextJob returns the job whose turn it is, and keeps other transactions
+	// from returning it too: the oldest Submitted job of the active pipeline
+	// that has the fewest jobs Progressing. Pipelines with perPipeline of them
+	// or more are passed over, unless it is 0. It returns ErrNotFound if there
+	// is none.
+	NextJob(ctx context.Context, perPipeline int) (*Job, error)
 	// UpdateJob writes what changes in a job's life: its status, times, inputs'
 	// detected properties and outputs.
 	UpdateJob(ctx context.Context, j *Job) error
@@ -68,9 +94,13 @@ type Tx interface {
 	Publish(ctx context.Context, n Notification) error
 }
 
-// RunJob is the task of running a job once; see Service.RunJob.
+// RunJob is the task of running a job once; see Service.RunJob. It comes from a
+// queue that knows no pipelines, so most tasks name no job: that the task is
+// there says that one waits, and whose turn it is is found out when it is worked.
 type RunJob struct {
-	Job JobID
+	Job   JobID         // empty for the one whose turn it is
+	Delay time.Duration // not to be worked before this has passed
+	Drain bool          // to be followed by another one, until no job waits
 }
 
 // Notification is what a topic is told of a job.

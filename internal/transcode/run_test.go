@@ -1,0 +1,305 @@
+package transcode_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"etude/internal/transcode"
+)
+
+func TestJobRunsToItsEnd(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	id := w.create(t, w.spec(wav, flac))
+	if diff := cmp.Diff([]any{transcode.RunJob{}}, w.tasks.All()); diff != "" {
+		t.Fatalf("tasks of creating a job (-want +got):\n%s", diff)
+	}
+	w.wantLine(t, id, "Submitted: Submitted Submitted")
+	if err := w.RunJob(t.Context(), transcode.RunJob{}); err != nil {
+		t.Fatal(err)
+	}
+	w.wantLine(t, id, "Complete: Complete Complete")
+	if diff := cmp.Diff([]string{"Progressing", "Complete"}, w.messages(t)); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	if got := w.get(t, "out/o1"); !strings.Contains(got, string(wav)) {
+		t.Errorf("object out/o1 = %q, want what the encoder made", got)
+	}
+	j := w.job(t, id)
+	if j.StartTime.IsZero() || j.FinishTime.Before(j.StartTime) || j.Inputs[0].Detected.FileSize != 5 || j.Outputs[0].Made.Duration != time.Second {
+		t.Errorf("job = %+v, want times and facts", j)
+	}
+	if left, _ := os.ReadDir(w.Scratch); len(left) > 0 {
+		t.Errorf("scratch has %v left", left)
+	}
+	// Tasks come at least once.
+	for _, again := range []transcode.RunJob{{}, {Job: id}} {
+		if err := w.RunJob(t.Context(), again); err != nil {
+			t.Errorf("run again: %v", err)
+		}
+	}
+	if n := len(w.encoder.Calls()); n != 1 {
+		t.Errorf("encoded %d times, want once", n)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		input   string // content; empty for no object
+		arrange func(*world, *transcode.JobSpec)
+		want    string
+		says    string
+	}{
+		"input missing":   {"", nil, "Error: Error/3001 Error/3001", "does not exist in the specified S3 bucket: bucket="},
+		"input too large": {strings.Repeat("x", 1<<20), func(w *world, _ *transcode.JobSpec) { w.MaxInput = 10 }, "Error: Error/4002 Error/4002", "too large"},
+		"together too large": {"12345", func(w *world, s *transcode.JobSpec) {
+			w.MaxInput = 9
+			s.Inputs = append(s.Inputs, s.Inputs[0])
+		}, "Error: Error/4022 Error/4022", "combined size"},
+		"key above the bucket": {"x", func(_ *world, s *transcode.JobSpec) { s.Inputs[0].Key = "../../etc/passwd" }, "Error: Error/3001 Error/3001", "key=../../etc/passwd"},
+		"media at fault": {"x", func(w *world, _ *transcode.JobSpec) {
+			w.encoder.Fail = func(transcode.Encoding) error { return &transcode.Failure{Code: 4000, Detail: "cannot"} }
+		}, "Error: Error/4000 Error/4000", ": cannot"},
+		"one output fails": {"x", func(w *world, _ *transcode.JobSpec) {
+			w.encoder.FailOutput = func(r transcode.Rendition) *transcode.Failure {
+				if r.Name == "2" {
+					return &transcode.Failure{Code: 4008, Detail: "no"}
+				}
+				return nil
+			}
+		}, "Error: Complete Error/4008", ""},
+		"output key above the bucket": {"x", func(_ *world, s *transcode.JobSpec) { s.OutputKeyPrefix = "../" }, "Error: Error/3000 Error/3000", "cannot be stored"},
+		"two outputs of one key":      {"x", func(_ *world, s *transcode.JobSpec) { s.Outputs[1].Key = "o1" }, "Error: Complete Error/3002", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t)
+			if c.input != "" {
+				w.put(t, "in.mp3", c.input)
+			}
+			spec := w.spec(wav, flac)
+			if c.arrange != nil {
+				c.arrange(w, &spec)
+			}
+			id := w.create(t, spec)
+			w.run(t, 1)
+			w.wantLine(t, id, c.want)
+			j := w.job(t, id)
+			if got := j.Outputs[1].StatusDetail; !strings.Contains(got, c.says) {
+				t.Errorf("detail = %q, want %q in it", got, c.says)
+			}
+			if f := j.Outputs[1].Failure; !strings.HasPrefix(j.Outputs[1].StatusDetail, "4") && (f.Reason == "" || f.Remedy == "") {
+				t.Errorf("failure = %+v, want a reason and a remedy for people", f)
+			}
+			if diff := cmp.Diff([]string{"Progressing", "Error"}, w.messages(t)); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEmptyInput(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "")
+	id := w.create(t, w.spec(wav))
+	w.run(t, 1)
+	w.wantLine(t, id, "Error: Error/4000")
+	if f := w.job(t, id).Outputs[0].Failure; f.Reason != "This file is empty." {
+		t.Errorf("reason = %q", f.Reason)
+	}
+}
+
+func TestNothingIsOverwritten(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	w.put(t, "out/o1", "somebody's")
+	id := w.create(t, w.spec(wav, flac))
+	w.run(t, 1)
+	w.wantLine(t, id, "Error: Error/3002 Complete")
+	if got := w.get(t, "out/o1"); got != "somebody's" {
+		t.Errorf("object out/o1 = %q, want it as it was", got)
+	}
+}
+
+// TestLeftoverOfALostAttemptIsReplaced: an attempt stored an output and died
+// before it could say so.
+func TestLeftoverOfALostAttemptIsReplaced(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	id := w.create(t, w.spec(wav))
+	w.leave(t, "out/o1", string(id)+"/1")
+	w.run(t, 1)
+	w.wantLine(t, id, "Complete: Complete")
+	if got := w.get(t, "out/o1"); got == "left" {
+		t.Error("the leftover is still there")
+	}
+}
+
+func TestOurFaultIsTriedAgainThreeTimes(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	w.encoder.Fail = func(transcode.Encoding) error { return errors.New("the encoder is broken") }
+	id := w.create(t, w.spec(wav))
+	worked := w.run(t, 10)
+	want := []transcode.RunJob{{}, {Job: id, Delay: time.Second}, {Job: id, Delay: 4 * time.Second}, {Job: id, Delay: 9 * time.Second}}
+	if diff := cmp.Diff(want, worked); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+	w.wantLine(t, id, "Error: Error/4007")
+	if n := len(w.encoder.Calls()); n != 3 {
+		t.Errorf("encoded %d times, want 3", n)
+	}
+	attempts, err := w.store.Attempts(t.Context(), id)
+	if err != nil || len(attempts) != 3 || attempts[2].Log != "the encoder is broken" || attempts[2].Outcome != transcode.Broken {
+		t.Errorf("attempts = %+v, %v", attempts, err)
+	}
+}
+
+func TestBrokenOnceAndThenWell(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	w.encoder.Fail = func(transcode.Encoding) error {
+		if len(w.encoder.Calls()) == 1 {
+			return errors.New("just once")
+		}
+		return nil
+	}
+	id := w.create(t, w.spec(wav))
+	w.run(t, 3)
+	w.wantLine(t, id, "Complete: Complete")
+}
+
+func TestShutdownGivesTheJobBack(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	started := make(chan string, 1)
+	w.encoder.Started, w.encoder.Hold = started, make(chan struct{})
+	id := w.create(t, w.spec(wav))
+	w.tasks.Take()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.RunJob(ctx, transcode.RunJob{}) }()
+	<-started
+	cancel(transcode.ErrShutdown)
+	if err := <-ended; err != nil {
+		t.Errorf("RunJob = %v, want nil: the job was given back", err)
+	}
+	w.wantLine(t, id, "Progressing: Progressing")
+	if diff := cmp.Diff([]transcode.RunJob{{Job: id}}, runTasks(w.tasks.All())); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+	attempts, err := w.store.Attempts(t.Context(), id)
+	if err != nil || len(attempts) != 1 || attempts[0].Outcome != transcode.Interrupted {
+		t.Errorf("attempts = %+v, %v, want one that was interrupted", attempts, err)
+	}
+	w.encoder.Started, w.encoder.Hold = nil, nil
+	w.run(t, 1)
+	w.wantLine(t, id, "Complete: Complete")
+}
+
+// TestWhoLostTheLeaseWritesNothing: a node hangs, another takes its job over and
+// ends it, and then the first comes back.
+func TestWhoLostTheLeaseWritesNothing(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	started, hold := make(chan string, 1), make(chan struct{})
+	w.encoder.Started, w.encoder.Hold = started, hold
+	id := w.create(t, w.spec(wav))
+	w.tasks.Take()
+	ended := make(chan error, 1)
+	go func() { ended <- w.RunJob(t.Context(), transcode.RunJob{}) }()
+	<-started
+	other := w.service(t, "node-b", func(c *transcode.Config) { c.Encoder = &quick{} })
+	if err := other.TakeOver(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if tasks := runTasks(w.tasks.All()); len(tasks) != 0 {
+		t.Errorf("another node's restart took %v over, whose lease holds", tasks)
+	}
+	w.clock.advance(time.Minute)
+	if err := other.TakeOver(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.RunJob(t.Context(), transcode.RunJob{Job: id}); err != nil {
+		t.Fatal(err)
+	}
+	w.wantLine(t, id, "Error: Error/4000")
+	close(hold)
+	if err := <-ended; err != nil {
+		t.Errorf("the first node's RunJob = %v, want nil", err)
+	}
+	w.wantLine(t, id, "Error: Error/4000")
+	if got := w.get(t, "out/o1"); got != "" {
+		t.Errorf("the first node stored %q after it had lost the lease", got)
+	}
+	if diff := cmp.Diff([]string{"Progressing", "Error"}, w.messages(t)); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+}
+
+// quick is an encoder that says at once that the media is at fault.
+type quick struct{}
+
+func (quick) Encode(context.Context, transcode.Encoding, func(transcode.Progress)) (*transcode.Encoded, error) {
+	return nil, &transcode.Failure{Code: 4000, Detail: "cannot"}
+}
+
+func (quick) Check(*transcode.Preset) string { return "" }
+
+func TestRestartedNodeTakesItsOwnJobsAtOnce(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	id := w.create(t, w.spec(wav))
+	w.tasks.Take()
+	started, hold := make(chan string, 1), make(chan struct{})
+	w.encoder.Started, w.encoder.Hold = started, hold
+	ended := make(chan error, 1)
+	go func() { ended <- w.RunJob(t.Context(), transcode.RunJob{}) }()
+	<-started
+	again := w.service(t, "node-a")
+	if err := again.TakeOver(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]transcode.RunJob{{Job: id}}, runTasks(w.tasks.All())); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
+	}
+	close(hold)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProgressNeverFalls(t *testing.T) {
+	w := open(t)
+	w.put(t, "in.mp3", "music")
+	id := w.create(t, w.spec(wav))
+	watcher, end := w.WatchJobs("ann")
+	defer end()
+	last := 0.0
+	done := make(chan struct{})
+	go func() { defer close(done); w.run(t, 1) }()
+	for running := true; running; {
+		select {
+		case <-watcher.C():
+			watcher.Changed()
+			p, err := w.Progress(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Done < last && p.Phase != "" {
+				t.Errorf("progress fell from %v to %v", last, p.Done)
+			}
+			last = max(last, p.Done)
+		case <-done:
+			running = false
+		}
+	}
+	if p, err := w.Progress(t.Context(), id); err != nil || p != (transcode.Progress{}) {
+		t.Errorf("progress of a job that ended = %+v, %v, want none", p, err)
+	}
+}
