@@ -1,9 +1,10 @@
-// Package ffmpeg is the engine: it makes files out of a file with the ffmpeg
+// Package ffmpeg is the engine: it makes files out of files with the ffmpeg
 // that is installed, in a sandbox, and verifies each of them. One child process
-// decodes the input once and makes all outputs of a job, a second one decodes
-// them again to their ends. What is to be done is planned first, as plain
-// values: a source is what was found in the input, a plan what to do with it,
-// and both are turned into arguments without looking at anything else.
+// decodes the inputs once, cuts and joins them and makes all outputs of a job; a
+// second one decodes those again to their ends. Pictures for them are made
+// before, one child process each. What is to be done is planned first, as plain
+// values: a source is what was found in an input, a plan what to do with some of
+// them, and both are turned into arguments without looking at anything else.
 //
 // It knows files and presets, and nothing of jobs, HTTP, S3 or SQL.
 package ffmpeg
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -142,13 +144,20 @@ func (e *Encoder) Check(p *transcode.Preset) string {
 // WAV, FLAC and FLAC in Ogg have exactly the samples that ffmpeg decodes from
 // the input, or their number times the ratio of the sample rates, rounded. AAC
 // in MP4 starts exactly, but decodes up to one frame less one sample (1023
-// samples) too long with ffmpeg 5.1, whose edit list has no end.
+// samples) too long with ffmpeg 5.1, whose edit list has no end. MPEG-TS has
+// whole frames and the encoder's delay; its segments begin at frames, the first
+// at or after each multiple of the length that was asked for.
+//
+// Spans are of decoded samples, to the nearest. Inputs that differ are joined at
+// the highest sample rate and the most channels among them, which is also what
+// "auto" means for such a job; all of its tags are the first input's, and so are
+// the pictures that AlbumArt calls the input's own.
 func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress func(transcode.Progress)) (*transcode.Encoded, error) {
 	t, err := e.toolchain()
 	if err != nil {
 		return nil, err
 	}
-	r := &encode{toolchain: t, cfg: e.cfg, meter: newMeter(progress)}
+	r := &encode{toolchain: t, cfg: e.cfg, meter: newMeter(progress), sources: enc.Inputs}
 	defer r.meter.close()
 	if err := r.open(enc); err != nil {
 		return nil, err
@@ -163,11 +172,12 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 // encode is one call of Encode.
 type encode struct {
 	*toolchain
-	cfg   Config
-	meter *meter
-	input string // absolute path
-	size  int64  // of the input, bytes
-	dir   string // absolute path
+	cfg     Config
+	meter   *meter
+	sources []transcode.Source
+	inputs  []string // absolute paths of the sources
+	sizes   []int64  // of them, bytes
+	dir     string   // absolute path
 }
 
 // open checks the files and names that were handed in.
@@ -177,46 +187,79 @@ func (r *encode) open(enc transcode.Encoding) (err error) {
 			return fmt.Errorf("output %d: the name %q is not fit for a file", i+1, o.Name)
 		}
 	}
-	if r.input, err = filepath.Abs(enc.Input); err != nil {
-		return err
-	}
 	if r.dir, err = filepath.Abs(enc.Dir); err != nil {
 		return err
 	}
-	info, err := os.Stat(r.input)
-	if err != nil {
-		return fmt.Errorf("open input: %w", err)
+	if len(enc.Inputs) == 0 {
+		return errors.New("open inputs: there are none")
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("open input %s: not a regular file", r.input)
-	}
-	r.size = info.Size()
-	if r.size == 0 {
-		return unreadable("This file is empty.", "")
+	for i, in := range enc.Inputs {
+		path, size, err := openFile(in.Path)
+		if err != nil {
+			return fmt.Errorf("open input %d: %w", i+1, err)
+		}
+		if size == 0 {
+			return r.about(i, unreadable("This file is empty.", ""))
+		}
+		r.inputs, r.sizes = append(r.inputs, path), append(r.sizes, size)
 	}
 	return nil
+}
+
+// openFile returns the absolute path and the size of a file to be read.
+func openFile(name string) (path string, size int64, err error) {
+	if path, err = filepath.Abs(name); err != nil {
+		return "", 0, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return "", 0, fmt.Errorf("%s is not a regular file", path)
+	}
+	return path, info.Size(), nil
+}
+
+// about says which of several inputs a failure is about.
+func (r *encode) about(i int, err error) error { return aboutInput(i, len(r.sources), err) }
+
+func aboutInput(i, n int, err error) error {
+	var f *transcode.Failure
+	if n == 1 || !errors.As(err, &f) {
+		return err
+	}
+	named := *f
+	named.Reason = fmt.Sprintf("Input %d of %d: %s", i+1, n, f.Reason)
+	return &named
 }
 
 // run is the story: probe, plan, encode, verify.
 func (r *encode) run(ctx context.Context, renditions []transcode.Rendition) (*transcode.Encoded, error) {
 	r.meter.report(transcode.Probing, 0)
-	src, err := r.probe(ctx)
+	encoded := &transcode.Encoded{Outputs: make([]transcode.EncodedOutput, len(renditions))}
+	var found []*source
+	for i := range r.inputs {
+		src, err := r.probe(ctx, i)
+		if err != nil {
+			return nil, r.about(i, err)
+		}
+		found = append(found, src)
+		encoded.Inputs = append(encoded.Inputs, transcode.Detected{FileSize: r.sizes[i], Duration: src.Duration})
+		r.meter.report(transcode.Probing, probeShare*float64(i+1)/float64(len(r.inputs)))
+	}
+	p, err := newPlan(found, r.sources, renditions, r.can, r.cfg.MaxDuration)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPlan(src, renditions, r.can, r.cfg.MaxDuration)
-	if err != nil {
+	if err := r.addArt(ctx, p, found[0], renditions); err != nil {
 		return nil, err
-	}
-	encoded := &transcode.Encoded{
-		Input:   transcode.Detected{FileSize: r.size, Duration: src.Duration},
-		Outputs: make([]transcode.EncodedOutput, len(renditions)),
 	}
 	if err := r.make(ctx, p, encoded); err != nil {
 		return nil, err
 	}
 	for i, f := range p.Refused {
-		encoded.Outputs[i].Failure = f
+		encoded.Outputs[i] = transcode.EncodedOutput{Failure: f}
 	}
 	return encoded, nil
 }
@@ -230,8 +273,13 @@ func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 	if err != nil {
 		return err
 	}
+	if err := r.removeArt(p); err != nil {
+		return err
+	}
 	encoded.Log = done.log
-	encoded.Input.Duration = done.duration
+	for i, d := range done.inputs {
+		encoded.Inputs[i].Duration = d
+	}
 	if p.dropShort(done); len(p.Tracks) == 0 {
 		return nil
 	}
@@ -240,21 +288,21 @@ func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 		return err
 	}
 	for i, t := range p.Tracks {
-		encoded.Outputs[t.Output] = transcode.EncodedOutput{
-			Path:        filepath.Join(r.dir, t.File),
-			ContentType: t.ContentType,
-			Made:        facts[i].made(t),
-			Remark:      remarks(p.Remark, t.Remark, done.remark),
+		out, err := r.lay(ctx, &t, &facts[i])
+		if err != nil {
+			return fmt.Errorf("lay out output %q: %w", t.File, err)
 		}
+		out.Remark = remarks(p.Remark, t.Remark, done.remark, done.clips[i])
+		encoded.Outputs[t.Output] = *out
 	}
 	return nil
 }
 
-// remarks joins those that are not empty.
+// remarks joins those that are not empty, each said once.
 func remarks(all ...string) string {
 	var said []string
 	for _, s := range all {
-		if s != "" {
+		if s != "" && !slices.Contains(said, s) {
 			said = append(said, s)
 		}
 	}
@@ -267,13 +315,13 @@ func length(samples int64, rate int) time.Duration {
 	return time.Duration(seconds)*time.Second + time.Duration(rest)*time.Second/time.Duration(rate)
 }
 
-// probe looks what the input is.
-func (r *encode) probe(ctx context.Context) (*source, error) {
+// probe looks what an input is.
+func (r *encode) probe(ctx context.Context, i int) (*source, error) {
 	var found strings.Builder
 	words, err := r.sandbox.run(ctx, &command{
 		program: r.ffprobe,
 		args:    probeArgs,
-		input:   r.input,
+		inputs:  r.inputs[i : i+1],
 		dir:     r.dir,
 		cpu:     r.cpu(0, 0),
 		stall:   r.cfg.Stall,
@@ -284,7 +332,7 @@ func (r *encode) probe(ctx context.Context) (*source, error) {
 		return nil, exit.probeFailure()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("probe input: %w", err)
+		return nil, fmt.Errorf("probe input %d: %w", i+1, err)
 	}
 	return parseSource(found.String(), words)
 }
@@ -292,19 +340,20 @@ func (r *encode) probe(ctx context.Context) (*source, error) {
 // encode makes all tracks of a plan.
 func (r *encode) encode(ctx context.Context, p *plan) (*decoded, error) {
 	r.meter.report(transcode.Transcoding, probeShare)
-	words := &encodeWords{stream: p.Stream, fed: map[int]int64{}}
+	words := newEncodeWords(p)
+	expected := p.longest()
 	c := &command{
 		program: r.ffmpeg,
 		args:    p.encodeArgs(),
-		input:   r.input,
+		inputs:  r.inputs,
 		dir:     r.dir,
-		cpu:     r.cpu(p.Duration, len(p.Tracks)),
-		stall:   r.cfg.Stall,
+		cpu:     r.cpu(p.decodes(), len(p.Tracks)),
+		stall:   r.cfg.Stall + p.skips()/skipSpeed,
 		line:    words.line,
 	}
 	c.stdout = &lineWriter{line: newClock(func(at time.Duration) {
 		c.alive()
-		r.meter.report(transcode.Transcoding, probeShare+p.encodeShare()*share(at, p.Duration))
+		r.meter.report(transcode.Transcoding, probeShare+p.encodeShare()*share(at, expected))
 	}).line}
 	tail, err := r.sandbox.run(ctx, c)
 	var exit *exitError
@@ -314,10 +363,15 @@ func (r *encode) encode(ctx context.Context, p *plan) (*decoded, error) {
 	case err != nil:
 		return nil, fmt.Errorf("encode: %w", err)
 	}
-	return words.decoded(p, r.cfg.MaxDuration, tail)
+	return words.decoded(p, tail)
 }
 
-// cpu is how much processor time the work on an input may take.
+// skipSpeed is how many times faster than it plays an input can be decoded at
+// least. What comes before a clip is decoded too, and ffmpeg shows no progress
+// meanwhile.
+const skipSpeed = 50
+
+// cpu is how much processor time the work on some media may take.
 func (r *encode) cpu(duration time.Duration, outputs int) time.Duration {
 	if r.cfg.CPU > 0 {
 		return r.cfg.CPU

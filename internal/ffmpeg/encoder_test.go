@@ -50,7 +50,7 @@ func newEncoder(t testing.TB, cfg ffmpeg.Config) *ffmpeg.Encoder {
 // encode makes presets of an input, under the names 1, 2, ...
 func encode(t testing.TB, e *ffmpeg.Encoder, input string, presets ...transcode.Preset) (*transcode.Encoded, error) {
 	t.Helper()
-	enc := transcode.Encoding{Input: input, Dir: t.TempDir()}
+	enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: t.TempDir()}
 	for i, p := range presets {
 		enc.Outputs = append(enc.Outputs, transcode.Rendition{Name: strconv.Itoa(i + 1), Preset: p})
 	}
@@ -105,7 +105,7 @@ func TestEncode(t *testing.T) {
 			in := ffmpegtest.Probe(t, input)
 			exact := (in.Samples*44100*2/int64(in.Rate) + 1) / 2
 			encoded := mustEncode(t, e, input, five(t)...)
-			if got, want := encoded.Input.FileSize, fileSize(t, input); got != want {
+			if got, want := encoded.Inputs[0].FileSize, fileSize(t, input); got != want {
 				t.Errorf("the input has %d bytes, want %d", got, want)
 			}
 			for i, want := range []struct {
@@ -123,7 +123,7 @@ func TestEncode(t *testing.T) {
 				{codec: "pcm_u8", bits: 8, contentType: "audio/wav"},
 			} {
 				out := encoded.Outputs[i]
-				got := ffmpegtest.Probe(t, out.Path)
+				got := ffmpegtest.Probe(t, out.Files[0].Path)
 				if got.Codec != want.codec || got.Bits != want.bits || got.Rate != 44100 || got.Channels != 2 || got.Streams != 1 {
 					t.Errorf("%s: got %+v", want.codec, got)
 				}
@@ -143,15 +143,15 @@ func TestEncode(t *testing.T) {
 				}
 				m := out.Made
 				if m.Codec != got.Codec || m.SampleRate != 44100 || m.Channels != 2 || m.Samples != got.Samples ||
-					m.Size != fileSize(t, out.Path) || m.SHA256 != fileSum(t, out.Path) ||
+					m.Size != fileSize(t, out.Files[0].Path) || m.SHA256 != fileSum(t, out.Files[0].Path) ||
 					m.Duration != time.Duration(got.Samples)*time.Second/44100 {
 					t.Errorf("%s: Made is %+v, want what was read back: %+v", want.codec, m, got)
 				}
-				if out.ContentType != want.contentType || out.Remark != test.remark || out.Failure != nil {
-					t.Errorf("%s: content type %q, remark %q, failure %v", want.codec, out.ContentType, out.Remark, out.Failure)
+				if out.Files[0].ContentType != want.contentType || out.Remark != test.remark || out.Failure != nil {
+					t.Errorf("%s: content type %q, remark %q, failure %v", want.codec, out.Files[0].ContentType, out.Remark, out.Failure)
 				}
 			}
-			checkHeaders(t, encoded.Outputs[0].Path, encoded.Outputs[1].Path, exact)
+			checkHeaders(t, encoded.Outputs[0].Files[0].Path, encoded.Outputs[1].Files[0].Path, exact)
 		})
 	}
 }
@@ -172,7 +172,7 @@ func TestEncodeLossless(t *testing.T) {
 			ffmpegtest.Run(t, "-i", input, "-c:a", "pcm_s16le", own)
 			want := ffmpegtest.Decode(t, own)
 			for _, out := range encoded.Outputs {
-				if got := ffmpegtest.Decode(t, out.Path); !slices.Equal(got, want) {
+				if got := ffmpegtest.Decode(t, out.Files[0].Path); !slices.Equal(got, want) {
 					t.Errorf("%s differs from the input", out.Made.Codec)
 				}
 			}
@@ -228,7 +228,7 @@ func TestEncodeAuto(t *testing.T) {
 			t.Parallel()
 			encoded := mustEncode(t, e, ffmpegtest.Clip(t, test.spec), presets...)
 			for i, out := range encoded.Outputs {
-				f := ffmpegtest.Probe(t, out.Path)
+				f := ffmpegtest.Probe(t, out.Files[0].Path)
 				if got := fmt.Sprint(f.Codec, " ", f.Rate, " ", f.Channels, " ", f.Bits); got != test.want[i] {
 					t.Errorf("output %d is %s, want %s", i+1, got, test.want[i])
 				}
@@ -242,7 +242,7 @@ func TestEncodeMonoToStereo(t *testing.T) {
 	e := newEncoder(t, ffmpeg.Config{})
 	input := ffmpegtest.Clip(t, ffmpegtest.Spec{Channels: 1, Samples: 20000})
 	out := mustEncode(t, e, input, system(t, "300300")).Outputs[0]
-	mono, stereo := ffmpegtest.Decode(t, input), ffmpegtest.Decode(t, out.Path)
+	mono, stereo := ffmpegtest.Decode(t, input), ffmpegtest.Decode(t, out.Files[0].Path)
 	if len(stereo) != 2*len(mono) {
 		t.Fatalf("%d bytes, want twice %d", len(stereo), len(mono))
 	}
@@ -264,7 +264,7 @@ func TestEncodeTags(t *testing.T) {
 			t.Parallel()
 			ogg := custom("ogg", transcode.Audio{Codec: "vorbis", BitRate: "96"})
 			for _, out := range mustEncode(t, e, ffmpegtest.Clip(t, spec), append(five(t), ogg)...).Outputs {
-				f := ffmpegtest.Probe(t, out.Path)
+				f := ffmpegtest.Probe(t, out.Files[0].Path)
 				for key, want := range tags {
 					if got := f.Tags[key]; got != want {
 						t.Errorf("%s: %s is %q, want %q", f.Codec, key, got, want)
@@ -281,7 +281,7 @@ func TestEncodeTags(t *testing.T) {
 func TestEncodeProgress(t *testing.T) {
 	e := newEncoder(t, ffmpeg.Config{})
 	input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: 20 * 44100})
-	enc := transcode.Encoding{Input: input, Dir: t.TempDir()}
+	enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: t.TempDir()}
 	for i, p := range five(t) {
 		enc.Outputs = append(enc.Outputs, transcode.Rendition{Name: strconv.Itoa(i), Preset: p})
 	}
@@ -315,7 +315,7 @@ func TestEncodeCancel(t *testing.T) {
 			e := newEncoder(t, ffmpeg.Config{Sandbox: mode})
 			input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: 600 * 8000, Rate: 8000, Channels: 1, Sound: "0.3*(random(0)-0.5)"})
 			dir := t.TempDir()
-			enc := transcode.Encoding{Input: input, Dir: dir, Outputs: []transcode.Rendition{{Name: "1", Preset: system(t, "100110")}}}
+			enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: dir, Outputs: []transcode.Rendition{{Name: "1", Preset: system(t, "100110")}}}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stop := errors.New("the lease is lost")
 			var since time.Time
@@ -382,21 +382,21 @@ func TestEncodeNames(t *testing.T) {
 	input := ffmpegtest.Clip(t, ffmpegtest.Spec{Name: "-i $(touch x);'\"%d é.wav", Samples: 1000})
 	for _, name := range []string{"-y", "$(touch x)", "a b", "%03d", "é"} {
 		dir := t.TempDir()
-		enc := transcode.Encoding{Input: input, Dir: dir, Outputs: []transcode.Rendition{{Name: name, Preset: system(t, "300300")}}}
+		enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: dir, Outputs: []transcode.Rendition{{Name: name, Preset: system(t, "300300")}}}
 		got, err := e.Encode(t.Context(), enc, nil)
 		if err != nil {
 			t.Errorf("%q: %v", name, err)
 			continue
 		}
-		if want := filepath.Join(dir, name+".wav"); got.Outputs[0].Path != want {
-			t.Errorf("%q became %q", name, got.Outputs[0].Path)
+		if want := filepath.Join(dir, name+".wav"); got.Outputs[0].Files[0].Path != want {
+			t.Errorf("%q became %q", name, got.Outputs[0].Files[0].Path)
 		}
 		if files, _ := os.ReadDir(dir); len(files) != 1 {
 			t.Errorf("%q: %v", name, files)
 		}
 	}
 	for _, name := range []string{"", ".", "..", "../x", "a/b", "a\\b", "pipe:1", "a\x00b"} {
-		enc := transcode.Encoding{Input: input, Dir: t.TempDir(), Outputs: []transcode.Rendition{{Name: name, Preset: system(t, "300300")}}}
+		enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: t.TempDir(), Outputs: []transcode.Rendition{{Name: name, Preset: system(t, "300300")}}}
 		if _, err := e.Encode(t.Context(), enc, nil); err == nil {
 			t.Errorf("%q was taken for a name", name)
 		}

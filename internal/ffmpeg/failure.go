@@ -2,7 +2,9 @@ package ffmpeg
 
 import (
 	"fmt"
+	"image"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -50,6 +52,41 @@ func noAudio() *transcode.Failure {
 	}
 }
 
+// someAudio is for inputs that cannot be joined.
+func someAudio(with, all int) *transcode.Failure {
+	return &transcode.Failure{
+		Code:   4026,
+		Detail: "Some of the input files have audio, and some have not.",
+		Reason: fmt.Sprintf("Only %d of the %d files have sound in them, so they cannot be joined.", with, all),
+		Remedy: "Leave out the files without sound.",
+	}
+}
+
+// clipTooLate is for a clip of which there is nothing.
+func clipTooLate(start, is time.Duration) *transcode.Failure {
+	return &transcode.Failure{
+		Code:   4014,
+		Detail: "The clip starts after the end of the input file.",
+		Reason: fmt.Sprintf("The clip is to start at %s, and there are only %s of sound.", exactly(start), exactly(is)),
+		Remedy: "Choose an earlier start.",
+	}
+}
+
+// exactly writes a time to the millisecond.
+func exactly(d time.Duration) string {
+	return strconv.FormatFloat(d.Truncate(time.Millisecond).Seconds(), 'f', -1, 64) + " s"
+}
+
+// clipShort is Elastic Transcoder's own word on a clip that ends after the end.
+const clipShort = "The starting time plus the duration of a clip exceeded the length of the input file. " +
+	"Amazon Elastic Transcoder created an output file that is shorter than the specified duration."
+
+// changing is for a clip or a join of what cannot be counted.
+func changing() *transcode.Failure {
+	return unhandled("The sample rate or the channels change in the middle of this file, so it can be neither cut nor joined.",
+		"Convert the file as a whole first.", "")
+}
+
 func tooLong(d, most time.Duration) *transcode.Failure {
 	return &transcode.Failure{
 		Code:   4002,
@@ -63,6 +100,53 @@ func tooShort(samples int64, codec string) *transcode.Failure {
 	return unhandled(
 		fmt.Sprintf("This file is too short to be made into %s: its number of samples is %d.", codec, samples),
 		"Upload a longer file.", "")
+}
+
+const useOther = "Use a PNG or JPEG file of at most 4096 by 3072 pixels."
+
+func artUnreadable(log string) *transcode.Failure {
+	return &transcode.Failure{
+		Code:   4010,
+		Detail: "Amazon Elastic Transcoder could not interpret the artwork file.",
+		Reason: "The artwork is not a picture that can be read.",
+		Remedy: useOther, Log: log,
+	}
+}
+
+func ownUnreadable(log string) *transcode.Failure {
+	return &transcode.Failure{
+		Code:   4011,
+		Detail: "Amazon Elastic Transcoder could not interpret the embedded artwork.",
+		Reason: "A picture in this file cannot be read.",
+		Remedy: "Remove the picture from the file, or have it replaced by artwork of the job.", Log: log,
+	}
+}
+
+func artTooLarge(code int, what string, c image.Config) *transcode.Failure {
+	return &transcode.Failure{
+		Code:   code,
+		Detail: fmt.Sprintf("The artwork is too large: %dx%d, max %dx%d.", c.Width, c.Height, maxArtWidth, maxArtHeight),
+		Reason: fmt.Sprintf("%s has %d by %d pixels.", what, c.Width, c.Height),
+		Remedy: useOther,
+	}
+}
+
+func artTooBig(size int64) *transcode.Failure {
+	return &transcode.Failure{
+		Code:   4005,
+		Detail: fmt.Sprintf("The artwork file is too large: size=%d, max size=%d.", size, maxArtSize),
+		Reason: fmt.Sprintf("The picture takes %d MiB, and at most 15 fit into a sound file.", size>>20),
+		Remedy: "Use a smaller picture, or have it made into jpg.",
+	}
+}
+
+func tooManyPictures(n int) *transcode.Failure {
+	return &transcode.Failure{
+		Code:   4009,
+		Detail: fmt.Sprintf("There are too many artwork streams: %d, max %d.", n, maxPictures),
+		Reason: fmt.Sprintf("There would be %d pictures in the file, and at most %d are possible.", n, maxPictures),
+		Remedy: "Give fewer pictures, or replace those of the input.",
+	}
 }
 
 // refused is for a preset that the engine should never have been given.
@@ -105,8 +189,12 @@ func (e *exitError) encodeFailure(words *encodeWords) error {
 	if f := e.limited(); f != nil {
 		return f
 	}
-	if words.counted && words.samples == 0 || undecoded.MatchString(e.tail) {
-		return nothingDecodes(e.tail)
+	if words.empty() || undecoded.MatchString(e.tail) {
+		input := 0
+		if m := undecodedInput.FindStringSubmatch(e.tail); m != nil {
+			input = number(m[1])
+		}
+		return aboutInput(input, max(len(words.streams), 1), nothingDecodes(e.tail))
 	}
 	return fmt.Errorf("encode: %w\n%s", e, e.tail)
 }
@@ -119,6 +207,9 @@ func nothingDecodes(log string) *transcode.Failure {
 // out of a decoder, or found none.
 var undecoded = regexp.MustCompile(`Cannot determine format of input stream|Decoder .* not found|` +
 	`file:.*: Invalid (data found when processing input|argument)|Error while opening decoder`)
+
+// undecodedInput finds which of the inputs that was.
+var undecodedInput = regexp.MustCompile(`input stream #?(\d+):`)
 
 // noRoom is what ffmpeg says when it cannot write. It may end well all the same.
 var noRoom = regexp.MustCompile(`No space left on device|Disk quota exceeded|Read-only file system`)
@@ -150,90 +241,6 @@ func (e *exitError) limited() *transcode.Failure {
 	}
 	return unhandled("This file could not be processed: "+what+".",
 		"Check the file, try a shorter one, or ask the operator to raise the limit.", e.tail)
-}
-
-// encodeWords reads what ffmpeg says when it encodes.
-type encodeWords struct {
-	stream  int           // the input's, that is transcoded
-	samples int64         // per channel, decoded from it
-	counted bool          // samples is known
-	damaged bool          // some of the input did not decode
-	graphs  int           // how often conversions were set up
-	fed     map[int]int64 // samples per channel that each encoder got
-}
-
-var (
-	// Newer versions of ffmpeg add the decoder's errors.
-	decodedLine = regexp.MustCompile(`^\[verbose\]   Input stream #0:(\d+) \(audio\): .* frames decoded(?:; (\d+) decode errors)? \((\d+) samples\)`)
-	fedLine     = regexp.MustCompile(`^\[verbose\]   Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)`)
-	graphLine   = regexp.MustCompile(`^\[graph_\d+_in_\d+_\d+ @ \w+\] \[verbose\] tb:`)
-	damagedLine = regexp.MustCompile(`Error while decoding stream #0:|Error submitting (a )?packet to (the )?decoder`)
-)
-
-func (w *encodeWords) line(line string) {
-	if damagedLine.MatchString(line) {
-		w.damaged = true
-	}
-	if graphLine.MatchString(line) {
-		w.graphs++
-	}
-	if m := fedLine.FindStringSubmatch(line); m != nil {
-		w.fed[number(m[1])] = int64(number(m[2]))
-	}
-	m := decodedLine.FindStringSubmatch(line)
-	if m == nil || number(m[1]) != w.stream {
-		return
-	}
-	w.counted = true
-	w.samples = int64(number(m[3]))
-	if number(m[2]) > 0 {
-		w.damaged = true
-	}
-}
-
-// decoded is what came out of an input.
-type decoded struct {
-	duration time.Duration
-	wants    []int64 // samples per channel that each track of the plan is to have
-	changes  int     // how often the input changed its rate or channels
-	remark   string  // on what is missing; empty for none
-	log      string
-}
-
-// decoded judges what came out of the input of a plan.
-func (w *encodeWords) decoded(p *plan, most time.Duration, log string) (*decoded, error) {
-	if sign := noRoom.FindString(log); sign != "" {
-		return nil, fmt.Errorf("write outputs: %s: make room where scratch files lie", strings.ToLower(sign))
-	}
-	if !w.counted {
-		return nil, fmt.Errorf("encode: ffmpeg did not say how much it decoded\n%s", log)
-	}
-	if w.samples == 0 {
-		return nil, nothingDecodes(log)
-	}
-	d := &decoded{log: log, duration: length(w.samples, p.Rate), changes: max(w.graphs/len(p.Tracks)-1, 0)}
-	for i := range p.Tracks {
-		d.wants = append(d.wants, p.Tracks[i].wants(p, w.samples))
-		if d.changes > 0 {
-			// The sum of samples at different rates is no length.
-			d.wants[i] = w.fed[i]
-			d.duration = length(w.fed[i], p.Tracks[i].Rate)
-		}
-	}
-	is := d.duration
-	if is > most {
-		return nil, tooLong(is, most)
-	}
-	missing := p.Duration - is
-	switch {
-	case !p.Guessed && missing > time.Second/2+p.Duration/1000:
-		d.remark = fmt.Sprintf("This file ends after %s; its header promises %s.", spoken(is), spoken(p.Duration))
-	case d.changes > 0:
-		d.remark = "The sample rate or the channels change in the middle of this file; a little may be missing there."
-	case w.damaged:
-		d.remark = "Parts of this file are damaged and could not be decoded."
-	}
-	return d, nil
 }
 
 // spoken says a duration in words.

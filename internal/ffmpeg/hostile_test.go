@@ -277,9 +277,9 @@ func TestEncodeOurFault(t *testing.T) {
 	e := newEncoder(t, ffmpeg.Config{})
 	input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: 1000})
 	for name, enc := range map[string]transcode.Encoding{
-		"no input":    {Input: filepath.Join(t.TempDir(), "nothing"), Dir: t.TempDir()},
-		"a directory": {Input: t.TempDir(), Dir: t.TempDir()},
-		"no room":     {Input: input, Dir: filepath.Join(t.TempDir(), "nothing")},
+		"no input":    {Inputs: []transcode.Source{{Path: filepath.Join(t.TempDir(), "nothing")}}, Dir: t.TempDir()},
+		"a directory": {Inputs: []transcode.Source{{Path: t.TempDir()}}, Dir: t.TempDir()},
+		"no room":     {Inputs: []transcode.Source{{Path: input}}, Dir: filepath.Join(t.TempDir(), "nothing")},
 	} {
 		enc.Outputs = []transcode.Rendition{{Name: "1", Preset: system(t, "300300")}}
 		_, err := e.Encode(t.Context(), enc, nil)
@@ -298,7 +298,7 @@ func TestEncodeFullDisk(t *testing.T) {
 	if err := os.Symlink("/dev/full", filepath.Join(dir, "1.wav")); err != nil {
 		t.Fatal(err)
 	}
-	enc := transcode.Encoding{Input: input, Dir: dir, Outputs: []transcode.Rendition{{Name: "1", Preset: system(t, "300300")}}}
+	enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: dir, Outputs: []transcode.Rendition{{Name: "1", Preset: system(t, "300300")}}}
 	_, err := e.Encode(t.Context(), enc, nil)
 	var f *transcode.Failure
 	if err == nil || errors.As(err, &f) || !strings.Contains(err.Error(), "no space left on device") {

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,14 +10,14 @@ import (
 	"etude/internal/transcode"
 )
 
-// plan is what is done with a source. It is a plain value, made of a source,
+// plan is what is done with some sources. It is a plain value, made of sources,
 // presets and abilities alone.
 type plan struct {
-	Format   string        // the source's demuxer
-	Stream   int           // index of the stream that is transcoded
-	Rate     int           // Hz, of that stream
-	Channels int           // of that stream
-	Duration time.Duration // as the source says; 0 if it is not known
+	Parts    []part        // what is decoded of each input, in their order
+	Rate     int           // Hz, of the joined parts
+	Channels int           // of the joined parts
+	Sample   string        // ffmpeg's sample format of joined parts; empty for a single one
+	Duration time.Duration // of the joined parts, as the sources say; 0 if it is not known
 	Guessed  bool          // nobody promised Duration
 	Most     time.Duration // more than this is not decoded
 	TagsFrom string        // whose tags are carried, for -map_metadata
@@ -30,6 +31,7 @@ type plan struct {
 // track is one output that is made.
 type track struct {
 	*target
+	cut             // of the joined parts, in samples at the plan's rate
 	Output   int    // index in the Encoding
 	File     string // name in the working directory
 	Encoder  string // ffmpeg's name
@@ -44,6 +46,9 @@ type track struct {
 	Large    bool   // may be over 4 GiB
 	Longer   int64  // by how many samples it may decode too long
 	Remark   string // empty for none
+	Covers   []cover
+	Files    transcode.Layout
+	Segment  time.Duration // length of a segment; 0 for none
 }
 
 // What an input may be. DSD, decoded, has 352.8 kHz.
@@ -53,44 +58,81 @@ const (
 	maxChannels = 8 // "auto" passes through up to so many
 )
 
-// newPlan plans the renditions of a source. It returns a *transcode.Failure if
-// the source is at fault.
-func newPlan(src *source, renditions []transcode.Rendition, can abilities, most time.Duration) (*plan, error) {
-	in, count := src.audio()
-	if in == nil {
-		return nil, noAudio()
+// newPlan plans the renditions of some sources; found is what was found in each
+// of them. It returns a *transcode.Failure if they are at fault.
+func newPlan(found []*source, sources []transcode.Source, renditions []transcode.Rendition, can abilities, most time.Duration) (*plan, error) {
+	p := &plan{Most: most, TagsFrom: "0", Soxr: can.Soxr, Refused: map[int]*transcode.Failure{}}
+	streams, err := p.choose(found)
+	if err != nil {
+		return nil, err
 	}
-	p := &plan{
-		Format: src.Format, Stream: in.Index, Rate: in.Rate, Channels: in.Channels,
-		Duration: src.Duration, Guessed: src.Guessed, Most: most, TagsFrom: "0", Soxr: can.Soxr,
-		Refused: map[int]*transcode.Failure{},
+	for i, in := range streams {
+		part := newPart(found[i], in, sources[i].Span)
+		if f := part.refuse(in, most); f != nil {
+			return nil, aboutInput(i, len(found), f)
+		}
+		p.Parts = append(p.Parts, part)
+		p.Guessed = p.Guessed || part.Guessed && part.End == 0
 	}
-	if in.Duration > 0 {
-		p.Duration = in.Duration // the rest may be a longer picture
+	p.Duration = p.sum((*part).length)
+	if d := p.decodes(); d > most && !p.Guessed {
+		return nil, tooLong(d, most)
 	}
-	if f := p.refuse(in); f != nil {
-		return nil, f
-	}
-	if src.Format == "ogg" {
-		p.TagsFrom = fmt.Sprintf("0:s:%d", in.Index) // Ogg's tags are its streams'
-	}
-	if count > 1 {
-		p.Remark = fmt.Sprintf("Only one of the file's %d audio tracks was used.", count)
+	in := p.join(streams)
+	if found[0].Format == "ogg" {
+		p.TagsFrom = fmt.Sprintf("0:s:%d", p.Parts[0].Stream) // Ogg's tags are its streams'
 	}
 	for i, r := range renditions {
-		if why := can.check(&r.Preset); why != "" {
+		why := can.check(&r.Preset)
+		if why == "" {
+			why = checkLayout(&r)
+		}
+		if why != "" {
 			p.Refused[i] = refused(why)
 			continue
 		}
-		t := p.track(in, &r.Preset, can)
-		t.Output, t.File = i, r.Name+t.Extension
+		t := p.track(in, &r, can)
+		t.Output = i
 		p.Tracks = append(p.Tracks, t)
 	}
 	return p, nil
 }
 
+// choose takes a stream of each source. Either all have sound, or none can be
+// joined.
+func (p *plan) choose(found []*source) (streams []*stream, err error) {
+	for _, src := range found {
+		in, count := src.audio()
+		if in == nil {
+			continue
+		}
+		streams = append(streams, in)
+		if count > 1 && p.Remark == "" {
+			p.Remark = fmt.Sprintf("Only one of the file's %d audio tracks was used.", count)
+		}
+	}
+	switch len(streams) {
+	case len(found):
+		return streams, nil
+	case 0:
+		return nil, noAudio()
+	}
+	return nil, someAudio(len(streams), len(found))
+}
+
+func newPart(src *source, in *stream, span transcode.Span) part {
+	p := part{
+		Format: src.Format, Stream: in.Index, Rate: in.Rate, Channels: in.Channels,
+		Duration: src.Duration, Guessed: src.Guessed, cut: newCut(span, in.Rate),
+	}
+	if in.Duration > 0 {
+		p.Duration = in.Duration // the rest may be a longer picture
+	}
+	return p
+}
+
 // refuse says what is wrong with a stream before anything is decoded.
-func (p *plan) refuse(in *stream) *transcode.Failure {
+func (p *part) refuse(in *stream, most time.Duration) error {
 	switch {
 	case in.Codec == "" || in.Codec == "none" || in.Codec == "unknown":
 		return unsupported("The sound in this file is of a kind that cannot be read.")
@@ -100,21 +142,25 @@ func (p *plan) refuse(in *stream) *transcode.Failure {
 		return unsupported(fmt.Sprintf("This file has %d channels, and at most %d are supported.", in.Channels, maxChannels))
 	case in.Rate < minRate || in.Rate > maxRate:
 		return unsupported(fmt.Sprintf("This file has a sample rate of %d Hz, and %d to %d Hz are supported.", in.Rate, minRate, maxRate))
-	case p.Duration > p.Most && !p.Guessed:
-		return tooLong(p.Duration, p.Most)
+	case p.decodes() > most && !p.Guessed:
+		return tooLong(p.decodes(), most)
 	}
 	return nil
 }
 
 // track plans one output. Its preset passed check.
-func (p *plan) track(in *stream, preset *transcode.Preset, can abilities) track {
-	audio := preset.Audio
+func (p *plan) track(in *stream, r *transcode.Rendition, can abilities) track {
+	audio := r.Preset.Audio
 	options := audio.CodecOptions
 	if options == nil {
 		options = &transcode.AudioOptions{}
 	}
-	t := track{target: findTarget(preset.Container, audio.Codec)}
+	t := track{target: findTarget(r.Preset.Container, audio.Codec), cut: newCut(r.Span, p.Rate), Files: r.Layout, Segment: r.SegmentLength}
+	t.File = r.Name + t.Extension
 	t.Longer = t.target.Longer
+	if t.Format == "fmp4" && t.Segment == 0 {
+		t.Segment = usualSegment
+	}
 	t.Encoder = can.best(t.Encoders...)
 	t.setRate(in, audio.SampleRate)
 	t.setChannels(in, audio.Channels)
@@ -122,7 +168,7 @@ func (p *plan) track(in *stream, preset *transcode.Preset, can abilities) track 
 	case "flac", "pcm":
 		t.setDepth(in, options.BitDepth)
 		t.Dither = t.dithers(in)
-		t.Large = t.size(p.Duration, p.Most) > 3<<30
+		t.Large = t.size(p.plays(&t), p.Most) > 3<<30
 	default:
 		t.setBitRate(in, audio.BitRate)
 	}
@@ -201,7 +247,7 @@ func (t *track) dithers(in *stream) bool {
 	if t.Bits == 8 {
 		return in.Bits != 8
 	}
-	return in.Bits > t.Bits || in.Rate != t.Rate || in.Channels > t.Channels
+	return in.Bits > t.Bits || in.Computed || in.Rate != t.Rate || in.Channels > t.Channels
 }
 
 // size estimates the bytes of lossless output.
@@ -247,7 +293,7 @@ func (t *track) setProfile(profile string) {
 	default:
 		return
 	}
-	t.Longer = 4096
+	t.Longer += 4096
 }
 
 // probeShare is the share of all progress that is done when the input was
@@ -265,68 +311,123 @@ func (p *plan) encodeShare() float64 {
 	return (1 - probeShare) * encode / (encode + verify)
 }
 
+// graphs is in how many places the filters of a plan take sound in.
+func (p *plan) graphs() int {
+	if len(p.Parts) > 1 {
+		return len(p.Parts)
+	}
+	return len(p.Tracks)
+}
+
 // strayTags are tags that are about the input's container, and would be wrong
 // in another.
 var strayTags = []string{"major_brand", "minor_version", "compatible_brands", "iTunSMPB", "TLEN"}
 
-// encodeArgs returns ffmpeg's arguments: one input, and all tracks. Other
-// streams are left out, covers among them: a job without AlbumArt removes art.
+// encodeArgs returns ffmpeg's arguments: all inputs, and all tracks. Other
+// streams are left out, covers among them.
 func (p *plan) encodeArgs() []string {
 	args := []string{
 		"-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+verbose",
 		"-progress", "pipe:1", "-stats_period", "0.1", "-filter_threads", "1",
 	}
-	args = append(args, guard...)
-	args = append(args,
-		"-threads", "1", "-f", p.Format,
-		"-t", strconv.FormatFloat((p.Most+time.Second).Seconds(), 'f', -1, 64), // a header may lie
-		"-i", inputName)
+	for i, in := range p.Parts {
+		args = append(args, guard...)
+		args = append(args,
+			"-threads", "1", "-f", in.Format,
+			"-t", seconds(p.Most+time.Second), // a header may lie
+			"-i", inputName(i))
+	}
+	index := map[string]int{}
+	for i, c := range p.covers() {
+		index[c.File] = len(p.Parts) + i
+		args = append(args, artGuard...)
+		args = append(args, "-f", c.Demuxer, "-i", "file:"+c.File)
+	}
+	if len(p.Parts) > 1 {
+		args = append(args, "-filter_complex_threads", "1", "-filter_complex", p.graph())
+	}
 	for i := range p.Tracks {
-		args = append(args, p.trackArgs(&p.Tracks[i])...)
+		args = append(args, p.trackArgs(i, index)...)
 	}
 	return args
 }
 
+// seconds writes a time as ffmpeg reads it.
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
+
 // trackArgs returns the arguments of one output. Files are not written through
-// a pipe: their headers hold lengths that are known only at the end.
-func (p *plan) trackArgs(t *track) []string {
-	args := []string{
-		"-map", fmt.Sprintf("0:%d", p.Stream),
-		"-map_metadata", "0", "-map_chapters", "-1",
+// a pipe: their headers hold lengths that are known only at the end. Inputs that
+// are pictures are in covers, by their files.
+func (p *plan) trackArgs(i int, covers map[string]int) []string {
+	t := &p.Tracks[i]
+	sound := fmt.Sprintf("0:%d", p.Parts[0].Stream)
+	if len(p.Parts) > 1 {
+		sound = trackLabel(i)
 	}
+	args := []string{"-map", sound, "-map_metadata", "0", "-map_chapters", "-1"}
 	if p.TagsFrom != "0" {
 		args = append(args, "-map_metadata:g", p.TagsFrom)
 	}
 	for _, tag := range strayTags {
 		args = append(args, "-metadata", tag+"=")
 	}
-	args = append(args, "-af", p.filters(t), "-c:a", t.Encoder)
+	if len(p.Parts) == 1 {
+		args = append(args, "-af", p.trackFilters(t))
+	}
+	args = append(args, "-c:a", t.Encoder)
 	if t.BitRate > 0 {
 		args = append(args, "-b:a", kbit(t.BitRate))
 	}
 	if t.Profile != "" {
 		args = append(args, "-profile:a", t.Profile)
 	}
-	switch {
-	case t.codec == "flac" && t.Bits == 24:
+	if t.codec == "flac" && t.Bits == 24 {
 		args = append(args, "-bits_per_raw_sample", "24")
-	case t.Format == "mp4":
-		args = append(args, "-movflags", "+faststart")
-	case t.Format == "mp3":
-		args = append(args, "-id3v2_version", "3", "-write_xing", "1")
-	case t.Format == "wav" && t.Large:
-		args = append(args, "-rf64", "auto")
 	}
-	return append(args, "-f", t.Format, "file:"+t.File)
+	return slices.Concat(args, t.coverArgs(covers), t.muxArgs())
 }
 
-// filters returns the conversions of one track. One aresample does them all;
-// aformat only says what is to come out.
-func (p *plan) filters(t *track) string {
+// muxArgs returns those that make the file.
+func (t *track) muxArgs() []string {
+	format, options := t.Format, []string(nil)
+	switch t.Format {
+	case "mp4":
+		options = []string{"-movflags", "+faststart"}
+		if t.codec == "mp3" {
+			// Else the edit list, in milliseconds, cuts off the last packet.
+			options = append(options, "-movie_timescale", strconv.Itoa(t.Rate))
+		}
+	case "fmp4":
+		// delay_moov has the edit list written that takes the encoder's delay
+		// off; global_sidx is the one index.
+		format = "mp4"
+		options = []string{"-movflags", "+dash+global_sidx+skip_trailer+delay_moov", "-frag_duration", strconv.FormatInt(t.Segment.Microseconds(), 10)}
+	case "mp3":
+		options = []string{"-id3v2_version", "3", "-write_xing", "1"}
+	case "wav":
+		if t.Large {
+			options = []string{"-rf64", "auto"}
+		}
+	case "mpegts":
+		if t.Files != transcode.Whole {
+			return []string{
+				"-f", "hls", "-hls_flags", "single_file", "-hls_playlist_type", "vod", "-hls_list_size", "0",
+				"-hls_time", seconds(t.Segment), "-hls_segment_filename", "file:" + t.File, "file:" + t.list(),
+			}
+		}
+	}
+	return append(options, "-f", format, "file:"+t.File)
+}
+
+// trackFilters returns the conversions of one track.
+func (p *plan) trackFilters(t *track) string {
 	var chain []string
-	if p.Channels == 1 && t.Channels == 2 {
-		// Mixing would take 3 dB off each.
-		chain = append(chain, "pan=stereo|c0=c0|c1=c0")
+	if len(p.Parts) == 1 {
+		chain = p.Parts[0].filters()
+	}
+	chain = append(chain, t.filters()...)
+	if len(chain) > 0 {
+		chain = append(chain, newTime)
 	}
 	var options []string
 	if p.Soxr {
@@ -339,13 +440,24 @@ func (p *plan) filters(t *track) string {
 	if t.Dither {
 		options = append(options, "dither_method=triangular")
 	}
-	resample := "aresample"
-	if len(options) > 0 {
-		resample += "=" + strings.Join(options, ":")
-	}
 	out := fmt.Sprintf("aformat=sample_rates=%d:channel_layouts=%s", t.Rate, t.Layout)
 	if t.Sample != "" {
 		out += ":sample_fmts=" + t.Sample
+	}
+	return strings.Join(append(chain, convert(p.Channels, t.Channels, options, out)), ",")
+}
+
+// convert returns filters from some channels to some others and the format out.
+// One aresample does it all; aformat only says what is to come out.
+func convert(from, to int, options []string, out string) string {
+	var chain []string
+	if from == 1 && to == 2 {
+		// Mixing would take 3 dB off each.
+		chain = append(chain, "pan=stereo|c0=c0|c1=c0")
+	}
+	resample := "aresample"
+	if len(options) > 0 {
+		resample += "=" + strings.Join(options, ":")
 	}
 	return strings.Join(append(chain, resample, out), ",")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestPlan has a file for each case, in the form of txtar: what ffmpeg can do,
-// what ffprobe found and the presets go in; the arguments of both ffmpegs come
+// what ffprobe found of each input and the presets go in; the arguments of both ffmpegs come
 // out, or the failure.
 func TestPlan(t *testing.T) {
 	files, err := filepath.Glob("testdata/plan/*.txt")
@@ -35,8 +36,11 @@ func TestPlan(t *testing.T) {
 				t.Fatal(err)
 			}
 			head, sections := readArchive(string(content))
-			got := fmt.Sprintf("%s-- ffmpeg --\n%s-- source --\n%s-- presets --\n%s%s",
-				head, sections["ffmpeg"], sections["source"], sections["presets"], planned(t, sections))
+			got := fmt.Sprintf("%s-- ffmpeg --\n%s-- source --\n%s-- presets --\n%s", head, sections["ffmpeg"], sections["source"], sections["presets"])
+			if covers := sections["covers"]; covers != "" {
+				got += "-- covers --\n" + covers
+			}
+			got += planned(t, sections)
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -66,17 +70,28 @@ func planned(t *testing.T, in map[string]string) string {
 	can := abilities{Encoders: strings.Fields(in["ffmpeg"])}
 	slices.Sort(can.Encoders)
 	can.Soxr = can.encodes("libsoxr")
-	words, found, _ := strings.Cut(in["source"], "{")
-	src, err := parseSource("{"+found, words)
-	if err != nil {
-		return "-- failure --\n" + failureText(t, err)
+	var found []*source
+	var sources []transcode.Source
+	for line := range strings.Lines(in["source"]) {
+		words, json, _ := strings.Cut(line, "{")
+		span, words := readSpan(t, words)
+		src, err := parseSource("{"+json, words)
+		if err != nil {
+			return "-- failure --\n" + failureText(t, err)
+		}
+		found, sources = append(found, src), append(sources, transcode.Source{Span: span})
 	}
-	p, err := newPlan(src, readPresets(t, in["presets"]), can, 12*time.Hour)
+	p, err := newPlan(found, sources, readRenditions(t, in["presets"]), can, 12*time.Hour)
 	if err != nil {
 		return "-- failure --\n" + failureText(t, err)
 	}
 	var b strings.Builder
-	for i := range 10 {
+	for line := range strings.Lines(in["covers"]) {
+		fields := strings.Fields(line) // the output's number, the file, its demuxer
+		i := number(fields[0]) - 1
+		p.Tracks[i].Covers = append(p.Tracks[i].Covers, cover{fields[1], fields[2]})
+	}
+	for i := range transcode.MaxOutputs {
 		if f := p.Refused[i]; f != nil {
 			fmt.Fprintf(&b, "-- refused %d --\n%s", i+1, failureText(t, f))
 		}
@@ -98,13 +113,42 @@ func failureText(t *testing.T, err error) string {
 	return fmt.Sprintf("%d: %s\n%s %s\n", f.Code, f.Detail, f.Reason, f.Remedy)
 }
 
-// readPresets reads a preset in each line: the end of a system preset's id, or
-// JSON.
-func readPresets(t *testing.T, text string) []transcode.Rendition {
+var spanWords = regexp.MustCompile(`^(\S+)\+(\S+) `)
+
+// readSpan takes a span off the front of a line: "10s+5s " begins at 10 seconds
+// and lasts 5.
+func readSpan(t *testing.T, line string) (s transcode.Span, rest string) {
+	m := spanWords.FindStringSubmatch(line)
+	if m == nil {
+		return s, line
+	}
+	var errs [2]error
+	s.Start, errs[0] = time.ParseDuration(m[1])
+	s.Length, errs[1] = time.ParseDuration(m[2])
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatal(err)
+	}
+	return s, line[len(m[0]):]
+}
+
+var layoutNames = map[string]transcode.Layout{"segments": transcode.SegmentFiles, "ranges": transcode.ByteRanges, "fragments": transcode.Fragmented}
+
+// readRenditions reads one in each line: the end of a system preset's id, or
+// JSON; ahead of it a span, or a layout with the length of its segments, as
+// "segments=10s".
+func readRenditions(t *testing.T, text string) []transcode.Rendition {
 	var all []transcode.Rendition
 	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
 		r := transcode.Rendition{Name: strconv.Itoa(len(all) + 1)}
+		r.Span, line = readSpan(t, strings.TrimSpace(line))
+		if word, rest, found := strings.Cut(line, " "); found && strings.Contains(word, "=") {
+			name, duration, _ := strings.Cut(word, "=")
+			r.Layout, line = layoutNames[name], rest
+			var err error
+			if r.SegmentLength, err = time.ParseDuration(duration); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if strings.HasPrefix(line, "{") {
 			if err := json.Unmarshal([]byte(line), &r.Preset); err != nil {
 				t.Fatal(err)
@@ -132,7 +176,7 @@ func showArgs(args []string) string {
 	var b strings.Builder
 	for i, arg := range args {
 		switch {
-		case arg == guard[0], arg == "-map":
+		case arg == guard[0], arg == "-map", arg == artGuard[0], arg == "-filter_complex_threads":
 			b.WriteByte('\n')
 		case i > 0:
 			b.WriteByte(' ')
@@ -140,7 +184,7 @@ func showArgs(args []string) string {
 		b.WriteString(arg)
 	}
 	text := strings.ReplaceAll(b.String(), strings.Join(guard, " "), "GUARD")
-	return text + "\n"
+	return strings.ReplaceAll(text, strings.Join(artGuard, " "), "ARTGUARD") + "\n"
 }
 
 // TestCheck asks for every preset of Elastic Transcoder's that has no video, and
@@ -148,7 +192,7 @@ func showArgs(args []string) string {
 func TestCheck(t *testing.T) {
 	can := abilities{Encoders: []string{"aac", "flac", "libmp3lame", "libvorbis", "mp2"}}
 	for _, p := range transcode.SystemPresets() {
-		possible := p.Video == nil && p.Container != "ts" && p.Container != "fmp4"
+		possible := p.Video == nil
 		if why := can.check(&p); (why == "") != possible {
 			t.Errorf("%s %s: %q", p.ID, p.Name, why)
 		}
@@ -161,7 +205,7 @@ func TestCheck(t *testing.T) {
 		`Video cannot be made yet: preset "x" has video settings.`:                                                            {Name: "x", Video: &transcode.Video{}},
 		`Thumbnails cannot be made yet: preset "x" has settings for them.`:                                                    {Name: "x", Thumbnails: &transcode.Thumbnails{}},
 		`There is nothing to be made: preset "x" has neither audio nor video settings.`:                                       {Name: "x"},
-		`The codec AAC in the container ts cannot be made yet, which preset "x" asks for.`:                                    audio("ts", transcode.Audio{Codec: "AAC"}),
+		`The codec pcm in the container mxf cannot be made yet, which preset "x" asks for.`:                                   audio("mxf", transcode.Audio{Codec: "pcm"}),
 		`A file without video cannot be without audio too (Channels 0), but preset "x" asks for it.`:                          audio("wav", transcode.Audio{Codec: "pcm", Channels: "0"}),
 		`Channels cannot be "3", but preset "x" asks for it.`:                                                                 audio("wav", transcode.Audio{Codec: "pcm", Channels: "3"}),
 		`mp3 cannot have a sample rate of "96000", but preset "x" asks for it.`:                                               audio("mp3", transcode.Audio{Codec: "mp3", SampleRate: "96000"}),
@@ -226,9 +270,9 @@ func TestDecodedLine(t *testing.T) {
 		"[verbose]   Input stream #0:1 (audio): 193 packets read (120999 bytes); 193 frames decoded (220260 samples); ",
 		"[verbose]   Input stream #0:1 (audio): 193 packets read (120999 bytes); 193 frames decoded; 2 decode errors (220260 samples); ",
 	} {
-		w := encodeWords{stream: 1}
+		w := encodeWords{streams: []int{1}, samples: []int64{-1}}
 		w.line(line)
-		if !w.counted || w.samples != 220260 || w.damaged != strings.Contains(line, "errors") {
+		if w.samples[0] != 220260 || w.damaged != strings.Contains(line, "errors") {
 			t.Errorf("%s: %+v", line, w)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 // command is a child process to be run.
 type command struct {
 	program string
-	args    []string // inputName stands for input
-	input   string   // absolute path of a file to be read; empty for none
+	args    []string // inputName stands for one of inputs
+	inputs  []string // absolute paths of files to be read
 	dir     string   // absolute path of where it works and writes; empty for none
 	cpu     time.Duration
 	stall   time.Duration // how long it may go without alive being called

@@ -59,13 +59,13 @@ func (s *sandbox) String() string {
 	return "none: neither bubblewrap nor prlimit is there"
 }
 
-// inputName stands for the input in a command's arguments: where it lies is
-// the sandbox's business.
-const inputName = "file:INPUT"
+// inputName stands for an input, counted from 0, in a command's arguments: where
+// it lies is the sandbox's business.
+func inputName(i int) string { return "file:INPUT" + strconv.Itoa(i+1) }
 
 // The places inside bubblewrap.
 const (
-	jailInput = "/job/input"
+	jailInput = "/job/input" // and a number, from 1
 	jailDir   = "/job/out"
 )
 
@@ -75,8 +75,8 @@ func (s *sandbox) command(c *command) []string {
 	if s.bwrap != "" {
 		argv = append(argv, s.bwrap)
 		argv = append(argv, jail(c.program)...)
-		if c.input != "" {
-			argv = append(argv, "--ro-bind", c.input, jailInput)
+		for i, path := range c.inputs {
+			argv = append(argv, "--ro-bind", path, jailInput+strconv.Itoa(i+1))
 		}
 		if c.dir != "" {
 			argv = append(argv, "--bind", c.dir, jailDir, "--chdir", jailDir)
@@ -85,12 +85,16 @@ func (s *sandbox) command(c *command) []string {
 	}
 	argv = append(argv, s.limits(c)...)
 	argv = append(argv, c.program)
+	places := make(map[string]string, len(c.inputs))
+	for i, path := range c.inputs {
+		if s.bwrap != "" {
+			path = jailInput + strconv.Itoa(i+1)
+		}
+		places[inputName(i)] = "file:" + path
+	}
 	for _, arg := range c.args {
-		if arg == inputName {
-			arg = "file:" + c.input
-			if s.bwrap != "" {
-				arg = "file:" + jailInput
-			}
+		if place, ok := places[arg]; ok {
+			arg = place
 		}
 		argv = append(argv, arg)
 	}
@@ -111,11 +115,14 @@ func (s *sandbox) limits(c *command) []string {
 		"--as=" + strconv.FormatInt(s.memory, 10),
 		fmt.Sprintf("--cpu=%d:%d", cpu, cpu+5),
 		"--fsize=" + strconv.FormatInt(s.fileSize, 10),
-		"--nofile=256",
+		"--nofile=1024",
+		// ffmpeg reads each of several inputs in a thread, whose stack is as
+		// large as this: 200 of them are to fit into the address space.
+		"--stack=" + strconv.Itoa(4<<20),
 		"--core=0",
 	}
 	if s.bwrap != "" {
-		argv = append(argv, "--nproc=256")
+		argv = append(argv, "--nproc=512")
 	}
 	return append(argv, "--")
 }

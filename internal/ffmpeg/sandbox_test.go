@@ -40,11 +40,11 @@ func boxed(t *testing.T, mode Mode) *toolchain {
 }
 
 // shell runs a line of shell in the sandbox and returns what it said.
-func shell(t *testing.T, tools *toolchain, input, dir, line string) string {
+func shell(t *testing.T, tools *toolchain, inputs []string, dir, line string) string {
 	t.Helper()
 	var out strings.Builder
 	_, err := tools.sandbox.run(t.Context(), &command{
-		program: "/bin/sh", args: []string{"-c", line}, input: input, dir: dir,
+		program: "/bin/sh", args: []string{"-c", line}, inputs: inputs, dir: dir,
 		cpu: 10 * time.Second, stall: 10 * time.Second, stdout: &out,
 	})
 	var exit *exitError
@@ -73,18 +73,18 @@ func TestBubblewrap(t *testing.T) {
 	}
 	t.Setenv("ETUDE_SECRET", "x")
 	for line, want := range map[string]string{
-		"cat /job/input; pwd":                    "sound/job/out\n",
+		"cat /job/input1; pwd":                   "sound/job/out\n",
 		"echo hello > made && cat made":          "hello\n",
-		"ls /job":                                "input\nout\n",
+		"ls /job":                                "input1\ninput2\nout\n",
 		"ls / | grep -E 'etc|home|root|tmp|var'": "etc\n",
 		"ls /etc | grep passwd; ls /tmp":         "(ls: cannot access '/tmp': No such file or directory)",
 		"echo $ETUDE_SECRET":                     "\n",
-		"(echo x > /job/input) 2>/dev/null || echo refused; (echo x > /new) 2>/dev/null || echo refused": "refused\nrefused\n",
-		"ls -d /proc/[0-9]* 2>/dev/null | wc -l":                                                         "0\n",
-		"ulimit -c":                                                                                      "0\n",
-		"bash -c 'exec 3<>/dev/tcp/127.0.0.1/" + port + "' 2>/dev/null || echo refused":                  "refused\n",
+		"(echo x > /job/input2) 2>/dev/null || echo refused; (echo x > /new) 2>/dev/null || echo refused": "refused\nrefused\n",
+		"ls -d /proc/[0-9]* 2>/dev/null | wc -l":                                                          "0\n",
+		"ulimit -c":                                                                                       "0\n",
+		"bash -c 'exec 3<>/dev/tcp/127.0.0.1/" + port + "' 2>/dev/null || echo refused":                   "refused\n",
 	} {
-		if got := shell(t, tools, input, dir, line); got != want {
+		if got := shell(t, tools, []string{input, input}, dir, line); got != want {
 			t.Errorf("%s: got %q, want %q", line, got, want)
 		}
 	}
@@ -103,7 +103,7 @@ func TestLimits(t *testing.T) {
 		"ulimit -v; ulimit -c; ulimit -t": "2097152\n0\n10\n",
 		"echo $ETUDE_SECRET; pwd":         "\n" + dir + "\n",
 	} {
-		if got := shell(t, tools, "", dir, line); got != want {
+		if got := shell(t, tools, nil, dir, line); got != want {
 			t.Errorf("%s: got %q, want %q", line, got, want)
 		}
 	}
@@ -194,7 +194,7 @@ func encodeForever(t *testing.T, input string) {
 		t.Fatal(err)
 	}
 	enc := transcode.Encoding{
-		Input: input, Dir: os.Getenv("ETUDE_TEST_DIR"),
+		Inputs: []transcode.Source{{Path: input}}, Dir: os.Getenv("ETUDE_TEST_DIR"),
 		Outputs: []transcode.Rendition{{Name: "1", Preset: systemPreset(t, "100110")}},
 	}
 	said := false
@@ -255,7 +255,7 @@ func TestExitError(t *testing.T) {
 		"[error] file:INPUT: Invalid data found when processing input":               4000,
 		"[error] something else":                                                     0,
 	} {
-		err := (&exitError{program: "ffmpeg", state: &os.ProcessState{}, tail: tail}).encodeFailure(&encodeWords{})
+		err := (&exitError{program: "ffmpeg", state: &os.ProcessState{}, tail: tail}).encodeFailure(&encodeWords{samples: []int64{-1}})
 		var f *transcode.Failure
 		if errors.As(err, &f); code == 0 && f != nil || code != 0 && (f == nil || f.Code != code) {
 			t.Errorf("%s: %v, want code %d", tail, err, code)

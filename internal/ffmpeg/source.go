@@ -29,7 +29,7 @@ var probeArgs = append([]string{
 		":stream=index,codec_type,codec_name,sample_fmt,sample_rate,channels,bits_per_raw_sample,duration,bit_rate" +
 		":stream_disposition=default,attached_pic",
 	"-print_format", "json",
-}, append(guard, inputName)...)
+}, append(guard, inputName(0))...)
 
 // source is what was found in an input.
 type source struct {
@@ -51,6 +51,7 @@ type stream struct {
 	BitRate  int  // bit/s
 	Default  bool // marked so by the file
 	Picture  bool // a cover
+	Computed bool // samples are the result of a computation
 	Duration time.Duration
 }
 

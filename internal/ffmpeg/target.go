@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"etude/internal/transcode"
 )
@@ -28,6 +29,9 @@ type target struct {
 	// Shortest is how many samples there must be for a file that plays; less
 	// than one means one.
 	Shortest int64
+	// Frame is how many samples a packet has, where segments are cut between
+	// packets; 0 elsewhere.
+	Frame int64
 	// Cost is what a second costs to encode, in seconds that could be decoded
 	// meanwhile. It only spreads progress.
 	Cost float64
@@ -41,6 +45,10 @@ var (
 	vorbisRates = []int{8000, 16000, 22050, 32000, 44100, 48000}
 )
 
+// usualSegment is how long the segments of a fragmented MP4 are where nobody
+// says; Elastic Transcoder's own length is not known.
+const usualSegment = 5 * time.Second
+
 // targets are what can be made. See "Preset Settings: Container" in Elastic
 // Transcoder's developer guide for which codec may be in which container.
 var targets = []target{
@@ -52,6 +60,40 @@ var targets = []target{
 		// frame of 1024 is heard whole; one of HE-AAC has 2048, and the
 		// decoder's delay comes on top. Of one sample, it reads none.
 		Longer: 1023, Shortest: 2, Cost: 30,
+	},
+	{
+		container: "fmp4", codec: "AAC",
+		Format: "fmp4", Demuxer: "mov", Extension: ".fmp4", ContentType: "audio/mp4",
+		Codec: "aac", Encoders: []string{"libfdk_aac", "aac"}, MaxChannels: 6, Rates: aacRates,
+		// There is an edit list to take off the encoder's delay (1024), but of
+		// fragments ffmpeg 5.1 heeds none.
+		Longer: 2047, Shortest: 2, Cost: 30,
+	},
+	{
+		container: "ts", codec: "AAC",
+		Format: "mpegts", Demuxer: "mpegts", Extension: ".ts", ContentType: "video/MP2T",
+		Codec: "aac", Encoders: []string{"libfdk_aac", "aac"}, MaxChannels: 6, Rates: aacRates,
+		// A stream has no way to tell the encoder's delay (1024).
+		Longer: 2047, Shortest: 2, Frame: 1024, Cost: 30,
+	},
+	{
+		container: "ts", codec: "mp3",
+		Format: "mpegts", Demuxer: "mpegts", Extension: ".ts", ContentType: "video/MP2T",
+		Codec: "mp3", Encoders: []string{"libmp3lame"}, MaxChannels: 2, Rates: mpegRates[3:],
+		// Nor its delay of 1105, nor what fills the last frames.
+		Longer: 1105 + 2*1152, Shortest: 2, Frame: 1152, Cost: 10,
+	},
+	{
+		container: "mp4", codec: "mp3",
+		Format: "mp4", Demuxer: "mov", Extension: ".mp4", ContentType: "audio/mp4",
+		Codec: "mp3", Encoders: []string{"libmp3lame"}, MaxChannels: 2, Rates: mpegRates[3:], // MP4 has no MPEG 2.5
+		Longer: 1152 + 1152, Cost: 10,
+	},
+	{
+		container: "webm", codec: "vorbis",
+		Format: "webm", Demuxer: "matroska", Extension: ".webm", ContentType: "audio/webm",
+		Codec: "vorbis", Encoders: []string{"libvorbis"}, MaxChannels: 2, Rates: vorbisRates,
+		Shorter: 128, Longer: 2048, Cost: 10,
 	},
 	{
 		container: "mp3", codec: "mp3",
@@ -154,6 +196,28 @@ func (a abilities) check(p *transcode.Preset) string {
 	}
 	if why := a.checkOptions(t, audio); why != "" {
 		return fmt.Sprintf("%s, but %s asks for it.", why, label)
+	}
+	return ""
+}
+
+// checkLayout says why a rendition cannot be laid out as it is asked for, in one
+// sentence, or returns "".
+func checkLayout(r *transcode.Rendition) string {
+	container := r.Preset.Container
+	switch r.Layout {
+	case transcode.Whole:
+		return ""
+	case transcode.Fragmented:
+		if container == "fmp4" {
+			return ""
+		}
+		return fmt.Sprintf("The container %s cannot be fragmented.", container)
+	}
+	if container != "ts" {
+		return fmt.Sprintf("The container %s cannot be cut into segments.", container)
+	}
+	if r.SegmentLength <= 0 {
+		return "Segments need a length."
 	}
 	return ""
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,16 +20,18 @@ import (
 // facts is what was read back from an output.
 type facts struct {
 	Codec    string // ffmpeg's name
+	Profile  string // of AAC: LC, HE-AAC, HE-AACv2
 	Rate     int    // Hz
 	Channels int
 	Samples  int64 // per channel, as decoded
+	Covers   int   // pictures
 	size     int64 // bytes
 	sha256   string
 }
 
-func (f *facts) made(t track) transcode.Made {
+func (f *facts) made() transcode.Made {
 	return transcode.Made{
-		Duration: length(f.Samples, f.Rate), Size: f.size, Codec: f.Codec,
+		Duration: length(f.Samples, f.Rate), Size: f.size, Codec: f.Codec, Profile: f.Profile,
 		SampleRate: f.Rate, Channels: f.Channels, Samples: f.Samples, SHA256: f.sha256,
 	}
 }
@@ -71,31 +72,29 @@ func (r *encode) verify(ctx context.Context, p *plan, done *decoded) ([]facts, e
 	return read.facts, nil
 }
 
-// dropShort refuses the tracks for which an input has too few samples.
+// dropShort drops the tracks that are refused, among them those for which there
+// are too few samples.
 func (p *plan) dropShort(done *decoded) {
 	var tracks []track
 	var wants []int64
+	var clips []string
 	for i, t := range p.Tracks {
+		if p.Refused[t.Output] != nil {
+			continue
+		}
 		if done.wants[i] < max(t.Shortest, 1) {
 			p.Refused[t.Output] = tooShort(done.wants[i], t.codec)
 			continue
 		}
-		tracks, wants = append(tracks, t), append(wants, done.wants[i])
+		tracks, wants, clips = append(tracks, t), append(wants, done.wants[i]), append(clips, done.clips[i])
 	}
-	p.Tracks, done.wants = tracks, wants
-}
-
-// wants returns how many samples a track is to have for so many of the input.
-func (t *track) wants(p *plan, samples int64) int64 {
-	if t.Rate == p.Rate {
-		return samples
-	}
-	return int64(math.Round(float64(samples) * float64(t.Rate) / float64(p.Rate)))
+	p.Tracks, done.wants, done.clips = tracks, wants, clips
 }
 
 // slack is by how many samples a track may be off in either direction.
 func (d *decoded) slack(p *plan, t *track) int64 {
 	slack := int64(d.changes) * 2048 // encoders pad or drop a frame at a change
+	slack += convertSamples(int64(d.resized), p.Rate, max(t.Rate, p.Rate))
 	if t.Rate != p.Rate {
 		slack++ // resamplers round the last sample as they like
 	}
@@ -108,6 +107,9 @@ func (t *track) compare(f *facts, want, slack int64) error {
 		return fmt.Errorf("it is %s, %d Hz, %d channels; want %s, %d Hz, %d channels",
 			f.Codec, f.Rate, f.Channels, t.codecName(), t.Rate, t.Channels)
 	}
+	if f.Covers != len(t.Covers) {
+		return fmt.Errorf("it has %d pictures; want %d", f.Covers, len(t.Covers))
+	}
 	if f.Samples < want-slack-t.Shorter || f.Samples > want+slack+t.Longer {
 		return fmt.Errorf("it decodes to %d samples; want %d", f.Samples, want)
 	}
@@ -115,13 +117,16 @@ func (t *track) compare(f *facts, want, slack int64) error {
 }
 
 func (r *encode) decodeTracks(ctx context.Context, p *plan, read *verifyWords, progress func(float64)) error {
-	expected := p.Duration.Seconds() * float64(len(p.Tracks))
+	expected := 0.0
+	for i := range p.Tracks {
+		expected += p.plays(&p.Tracks[i]).Seconds()
+	}
 	heard := 0.0
 	c := &command{
 		program: r.ffmpeg,
 		args:    p.verifyArgs(),
 		dir:     r.dir,
-		cpu:     r.cpu(p.Duration, len(p.Tracks)),
+		cpu:     r.cpu(p.longest(), len(p.Tracks)),
 		stall:   r.cfg.Stall,
 		line:    read.stderr,
 	}
@@ -149,16 +154,21 @@ type verifyWords struct {
 	err   error
 }
 
-var streamLine = regexp.MustCompile(`^\[info\]   Stream #(\d+):\d+.*?: Audio: (\w+)`)
+var streamLine = regexp.MustCompile(`^\[info\]   Stream #(\d+):\d+.*?: Audio: (\w+)(?: \((LC|HE-AAC|HE-AACv2)\))?`)
+
+var pictureLine = regexp.MustCompile(`^\[info\]   Stream #(\d+):\d+.*?: Video: .*\(attached pic\)$`)
 
 // stderr finds the codecs: the list of inputs comes before the output's.
 func (w *verifyWords) stderr(line string) {
+	if m := pictureLine.FindStringSubmatch(line); m != nil && number(m[1]) < len(w.facts) {
+		w.facts[number(m[1])].Covers++
+	}
 	m := streamLine.FindStringSubmatch(line)
 	if m == nil {
 		return
 	}
 	if i := number(m[1]); i < len(w.facts) && w.facts[i].Codec == "" {
-		w.facts[i].Codec = m[2]
+		w.facts[i].Codec, w.facts[i].Profile = m[2], m[3]
 	}
 }
 

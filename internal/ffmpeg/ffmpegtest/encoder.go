@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"etude/internal/manifest"
 	"etude/internal/transcode"
 )
 
@@ -57,7 +58,7 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 	e.calls = append(e.calls, enc)
 	e.mu.Unlock()
 	progress(transcode.Progress{Phase: transcode.Probing})
-	if err := e.wait(ctx, enc.Input); err != nil {
+	if err := e.wait(ctx, enc.Inputs[0].Path); err != nil {
 		return nil, err
 	}
 	if e.Fail != nil {
@@ -65,14 +66,14 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 			return nil, err
 		}
 	}
-	info, err := os.Stat(enc.Input)
-	if err != nil {
-		return nil, err
-	}
 	progress(transcode.Progress{Phase: transcode.Transcoding, Done: 0.5})
-	encoded := &transcode.Encoded{
-		Input: transcode.Detected{FileSize: info.Size(), Duration: time.Second},
-		Log:   "nothing was encoded",
+	encoded := &transcode.Encoded{Log: "nothing was encoded"}
+	for _, in := range enc.Inputs {
+		info, err := os.Stat(in.Path)
+		if err != nil {
+			return nil, err
+		}
+		encoded.Inputs = append(encoded.Inputs, transcode.Detected{FileSize: info.Size(), Duration: time.Second})
 	}
 	for _, r := range enc.Outputs {
 		out, err := e.make(enc.Dir, r)
@@ -109,15 +110,37 @@ func (e *Encoder) make(dir string, r transcode.Rendition) (transcode.EncodedOutp
 	}
 	content := fmt.Appendf(nil, "output %s of preset %s\n", r.Name, r.Preset.ID)
 	sum := sha256.Sum256(content)
-	path := filepath.Join(dir, r.Name)
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		return transcode.EncodedOutput{}, err
-	}
-	return transcode.EncodedOutput{
-		Path: path, ContentType: "text/plain",
+	out := transcode.EncodedOutput{
 		Made: transcode.Made{
 			Duration: time.Second, Size: int64(len(content)), Codec: "text",
 			SampleRate: 44100, Channels: 2, Samples: 44100, SHA256: hex.EncodeToString(sum[:]),
 		},
-	}, nil
+	}
+	suffixes := []string{""}
+	switch r.Layout {
+	case transcode.SegmentFiles:
+		suffixes = []string{"00000.ts", "00001.ts"}
+	case transcode.ByteRanges:
+		suffixes = []string{".ts"}
+	}
+	for i, suffix := range suffixes {
+		path := filepath.Join(dir, fmt.Sprint(r.Name, "-", i))
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			return out, err
+		}
+		out.Files = append(out.Files, transcode.EncodedFile{Path: path, Suffix: suffix, ContentType: "text/plain"})
+	}
+	if r.Layout != transcode.Whole {
+		out.Made.Media = media(suffixes, int64(len(content)))
+	}
+	return out, nil
+}
+
+// media says that each file is a segment of half a second.
+func media(names []string, size int64) *transcode.Media {
+	m := &transcode.Media{Init: manifest.Range{Last: 9}, Index: manifest.Range{First: 10, Last: 19}}
+	for _, name := range names {
+		m.Segments = append(m.Segments, manifest.Segment{Name: name, Duration: 0.5, Size: size})
+	}
+	return m
 }
