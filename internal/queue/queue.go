@@ -19,6 +19,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
 
 	"etude/internal/notify"
 	"etude/internal/transcode"
@@ -50,7 +51,7 @@ type Config struct {
 // transcode.ErrShutdown when the queue stops; an error it returns then does not
 // count, and the task is worked again soon, here or by another node.
 type Handlers struct {
-	RunJob  func(ctx context.Context, id transcode.JobID) error
+	RunJob  func(ctx context.Context, task transcode.RunJob) error // with no Delay
 	FanOut  func(ctx context.Context, id notify.MessageID) error
 	Deliver func(ctx context.Context, id notify.MessageID, arn notify.SubscriptionARN) error
 	// Every is what this node does now and then, from Start to Stop.
@@ -109,7 +110,11 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 func (q *Queue) open(ctx context.Context) (err error) {
 	// On Postgres, River announces no task that is put within this time of
 	// another one.
-	putOnly := &river.Config{FetchCooldown: river.FetchCooldownMin, Logger: q.riverLogger()}
+	putOnly := &river.Config{
+		FetchCooldown: river.FetchCooldownMin,
+		Hooks:         []rivertype.Hook{river.HookInsertBeginFunc(findWhenDue)},
+		Logger:        q.riverLogger(),
+	}
 	if q.cfg.SQLite != nil {
 		q.bell = newBell()
 		if err := migrateSQLite(ctx, q.cfg.SQLite, q.riverLogger()); err != nil {
@@ -132,7 +137,8 @@ func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, task any) error {
 	if err != nil {
 		return err
 	}
-	if _, err := q.insert.InsertTx(ctx, tx, args, nil); err != nil {
+	// This way of River's does not read back what it has written.
+	if _, err := q.insert.InsertManyFastTx(ctx, tx, []river.InsertManyParams{{Args: args}}); err != nil {
 		return fmt.Errorf("insert task %s: %w", args.Kind(), err)
 	}
 	if q.bell != nil {

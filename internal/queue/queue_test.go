@@ -70,7 +70,7 @@ func (o *opened) reopen(t *testing.T) {
 func (o *opened) start(t *testing.T, h queue.Handlers) {
 	t.Helper()
 	if h.RunJob == nil {
-		h.RunJob = func(context.Context, transcode.JobID) error { return nil }
+		h.RunJob = func(context.Context, transcode.RunJob) error { return nil }
 	}
 	if h.FanOut == nil {
 		h.FanOut = func(context.Context, notify.MessageID) error { return nil }
@@ -96,13 +96,16 @@ func (o *opened) stop(t *testing.T) {
 // put enqueues tasks in a transaction, and commits it or not.
 func (o *opened) put(t *testing.T, commit bool, tasks ...any) {
 	t.Helper()
-	tx, err := o.db.BeginTx(t.Context(), nil)
+	// A handler may still be told of its commit when the test has ended, because
+	// what it put was worked already.
+	ctx := context.WithoutCancel(t.Context())
+	tx, err := o.db.BeginTx(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
 	for _, task := range tasks {
-		if err := o.Enqueue(t.Context(), tx, task); err != nil {
+		if err := o.Enqueue(ctx, tx, task); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,7 +138,7 @@ func TestTasks(t *testing.T) {
 		o.put(t, false, transcode.RunJob{Job: "rolled back"}, notify.FanOut{Message: "rolled back"})
 		o.put(t, true, want[0]) // before the start
 		o.start(t, queue.Handlers{
-			RunJob: func(_ context.Context, id transcode.JobID) error { got <- transcode.RunJob{Job: id}; return nil },
+			RunJob: func(_ context.Context, task transcode.RunJob) error { got <- task; return nil },
 			FanOut: func(_ context.Context, id notify.MessageID) error { got <- notify.FanOut{Message: id}; return nil },
 			Deliver: func(_ context.Context, id notify.MessageID, arn notify.SubscriptionARN) error {
 				got <- notify.Deliver{Message: id, Subscription: arn}
@@ -163,7 +166,7 @@ func TestRetry(t *testing.T) {
 		o := open(t, d)
 		var once sync.Once
 		done := make(chan struct{})
-		o.start(t, queue.Handlers{RunJob: func(context.Context, transcode.JobID) (err error) {
+		o.start(t, queue.Handlers{RunJob: func(context.Context, transcode.RunJob) (err error) {
 			failed := false
 			once.Do(func() { failed = true })
 			if failed {
@@ -174,6 +177,45 @@ func TestRetry(t *testing.T) {
 		}})
 		o.put(t, true, transcode.RunJob{Job: "j"})
 		receive(t, done)
+	})
+}
+
+// Tasks for whichever job's turn it is are all alike, and each is worked.
+func TestRunJobIsNotUnique(t *testing.T) {
+	sqlstoretest.Each(t, func(t *testing.T, d sqlstore.Dialect) {
+		o := open(t, d)
+		got := make(chan transcode.RunJob, 10)
+		o.start(t, queue.Handlers{RunJob: func(_ context.Context, task transcode.RunJob) error { got <- task; return nil }})
+		o.put(t, true, transcode.RunJob{}, transcode.RunJob{}, transcode.RunJob{Drain: true})
+		counts := map[transcode.RunJob]int{}
+		for range 3 {
+			counts[receive(t, got)]++
+		}
+		if diff := cmp.Diff(map[transcode.RunJob]int{{}: 2, {Drain: true}: 1}, counts); diff != "" {
+			t.Errorf("tasks: want (-), got (+):\n%s", diff)
+		}
+	})
+}
+
+// A task with a delay is worked after it, and not much later.
+func TestDelay(t *testing.T) {
+	sqlstoretest.Each(t, func(t *testing.T, d sqlstore.Dialect) {
+		o := open(t, d)
+		got := make(chan transcode.RunJob, 10)
+		o.start(t, queue.Handlers{RunJob: func(_ context.Context, task transcode.RunJob) error { got <- task; return nil }})
+		const delay = time.Second
+		put := time.Now()
+		o.put(t, true, transcode.RunJob{Job: "late", Delay: delay}, transcode.RunJob{Job: "soon"})
+		if task := receive(t, got); task.Job != "soon" {
+			t.Errorf("got the job %s first, want soon", task.Job)
+		}
+		task := receive(t, got)
+		if took := time.Since(put); took < delay || took > delay+3*time.Second {
+			t.Errorf("it came after %s, want %s and at most half a second more", took, delay)
+		}
+		if diff := cmp.Diff(transcode.RunJob{Job: "late"}, task); diff != "" {
+			t.Errorf("task: want (-), got (+):\n%s", diff)
+		}
 	})
 }
 
@@ -197,7 +239,7 @@ func TestStop(t *testing.T) {
 	sqlstoretest.Each(t, func(t *testing.T, d sqlstore.Dialect) {
 		o := open(t, d)
 		began, cause := make(chan struct{}), make(chan error, 1)
-		o.start(t, queue.Handlers{RunJob: func(ctx context.Context, _ transcode.JobID) error {
+		o.start(t, queue.Handlers{RunJob: func(ctx context.Context, _ transcode.RunJob) error {
 			close(began)
 			<-ctx.Done()
 			cause <- context.Cause(ctx)
@@ -214,7 +256,7 @@ func TestStop(t *testing.T) {
 		o.put(t, true, transcode.RunJob{Job: "put after the stop"})
 		o.reopen(t)
 		again := make(chan transcode.JobID, 10)
-		o.start(t, queue.Handlers{RunJob: func(_ context.Context, id transcode.JobID) error { again <- id; return nil }})
+		o.start(t, queue.Handlers{RunJob: func(_ context.Context, task transcode.RunJob) error { again <- task.Job; return nil }})
 		got := []transcode.JobID{receive(t, again), receive(t, again)}
 		slices.Sort(got)
 		if diff := cmp.Diff([]transcode.JobID{"j", "put after the stop"}, got); diff != "" {
@@ -230,7 +272,7 @@ func TestStartContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	worked := make(chan error, 1)
 	err := o.Start(ctx, queue.Handlers{
-		RunJob:  func(ctx context.Context, _ transcode.JobID) error { worked <- ctx.Err(); return nil },
+		RunJob:  func(ctx context.Context, _ transcode.RunJob) error { worked <- ctx.Err(); return nil },
 		FanOut:  func(context.Context, notify.MessageID) error { return nil },
 		Deliver: func(context.Context, notify.MessageID, notify.SubscriptionARN) error { return nil },
 	})
@@ -248,7 +290,7 @@ func TestStartContextEnds(t *testing.T) {
 func TestStopRunsOutOfTime(t *testing.T) {
 	o := open(t, sqlstore.SQLite)
 	began, end := make(chan struct{}), make(chan struct{})
-	o.start(t, queue.Handlers{RunJob: func(context.Context, transcode.JobID) error { close(began); <-end; return nil }})
+	o.start(t, queue.Handlers{RunJob: func(context.Context, transcode.RunJob) error { close(began); <-end; return nil }})
 	o.put(t, true, transcode.RunJob{Job: "j"})
 	receive(t, began)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -266,7 +308,7 @@ func TestJobsDoNotDelayMessages(t *testing.T) {
 		o := open(t, d)
 		began, delivered := make(chan struct{}, 10), make(chan struct{})
 		o.start(t, queue.Handlers{
-			RunJob: func(ctx context.Context, _ transcode.JobID) error {
+			RunJob: func(ctx context.Context, _ transcode.RunJob) error {
 				began <- struct{}{}
 				<-ctx.Done()
 				return ctx.Err()
@@ -288,8 +330,8 @@ func TestHandlerUsesTheDatabase(t *testing.T) {
 		const n = 50
 		done := make(chan struct{}, n)
 		o.start(t, queue.Handlers{
-			RunJob: func(_ context.Context, id transcode.JobID) error {
-				o.put(t, true, notify.FanOut{Message: notify.MessageID(id)})
+			RunJob: func(_ context.Context, task transcode.RunJob) error {
+				o.put(t, true, notify.FanOut{Message: notify.MessageID(task.Job)})
 				return nil
 			},
 			FanOut: func(context.Context, notify.MessageID) error { done <- struct{}{}; return nil },
@@ -307,7 +349,7 @@ func TestPickUp(t *testing.T) {
 	sqlstoretest.Each(t, func(t *testing.T, d sqlstore.Dialect) {
 		o := open(t, d)
 		picked := make(chan time.Time, 1)
-		o.start(t, queue.Handlers{RunJob: func(context.Context, transcode.JobID) error { picked <- time.Now(); return nil }})
+		o.start(t, queue.Handlers{RunJob: func(context.Context, transcode.RunJob) error { picked <- time.Now(); return nil }})
 		var took []time.Duration
 		for range 21 {
 			o.put(t, true, transcode.RunJob{Job: "j"})
@@ -331,7 +373,7 @@ func TestReleaseAfterDeath(t *testing.T) {
 		t.Fatal(err)
 	}
 	worked := make(chan struct{})
-	o.start(t, queue.Handlers{RunJob: func(context.Context, transcode.JobID) error { close(worked); return nil }})
+	o.start(t, queue.Handlers{RunJob: func(context.Context, transcode.RunJob) error { close(worked); return nil }})
 	receive(t, worked)
 }
 

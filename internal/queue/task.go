@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"etude/internal/notify"
 	"etude/internal/transcode"
@@ -39,12 +40,29 @@ type taskArgs interface {
 }
 
 type runJob struct {
-	Job transcode.JobID `json:"job"`
+	Job   transcode.JobID `json:"job,omitempty"`
+	Drain bool            `json:"drain,omitempty"`
+
+	delay time.Duration // is in the row, not in the arguments
 }
 
 func (runJob) Kind() string { return "run_job" }
-func (runJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: jobQueue, MaxAttempts: 500}
+func (r runJob) InsertOpts() river.InsertOpts {
+	opts := river.InsertOpts{Queue: jobQueue, MaxAttempts: jobTries}
+	if r.delay > 0 {
+		opts.ScheduledAt = time.Now().Add(r.delay)
+	}
+	return opts
+}
+
+// findWhenDue has delayed tasks found by the workers, who look for them twice a
+// second, as River itself does with those that are tried again soon. River would
+// have them wait for its scheduler, who comes every five seconds.
+func findWhenDue(_ context.Context, task *rivertype.JobInsertParams) error {
+	if task.State == rivertype.JobStateScheduled {
+		task.State = rivertype.JobStateAvailable
+	}
+	return nil
 }
 
 type fanOut struct {
@@ -69,7 +87,7 @@ func (deliver) InsertOpts() river.InsertOpts {
 func argsOf(task any) (taskArgs, error) {
 	switch t := task.(type) {
 	case transcode.RunJob:
-		return runJob{Job: t.Job}, nil
+		return runJob{Job: t.Job, Drain: t.Drain, delay: t.Delay}, nil
 	case notify.FanOut:
 		return fanOut{Message: t.Message}, nil
 	case notify.Deliver:
@@ -78,11 +96,13 @@ func argsOf(task any) (taskArgs, error) {
 	return nil, fmt.Errorf("there is no task %T", task)
 }
 
-// jobGap is the time before try n+1 at a RunJob. How many tries a job has is
-// not decided here but by transcode.Service; a gap that stays is for what has
-// nothing to do with the job, such as a bucket that cannot be reached.
+// jobTries and jobGap add up to three days. They have nothing to do with jobs
+// that fail, which transcode.Service counts and queues again itself: what comes
+// back here was stopped by trouble with the database.
+const jobTries = 2170
+
 func jobGap(n int) time.Duration {
-	return gap(n, time.Second, 5*time.Second, 30*time.Second, 2*time.Minute, 10*time.Minute)
+	return gap(n, time.Second, 2*time.Second, 5*time.Second, 15*time.Second, time.Minute, 2*time.Minute)
 }
 
 // messageTries and messageGap add up to three days, then the task rests.
@@ -135,7 +155,9 @@ func (h *handler[T]) Work(ctx context.Context, task *river.Job[T]) error {
 func (q *Queue) config(h Handlers) *river.Config {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &handler[runJob]{queue: q, gap: jobGap, timeout: -1,
-		work: func(ctx context.Context, args runJob) error { return h.RunJob(ctx, args.Job) }})
+		work: func(ctx context.Context, args runJob) error {
+			return h.RunJob(ctx, transcode.RunJob{Job: args.Job, Drain: args.Drain})
+		}})
 	river.AddWorker(workers, &handler[fanOut]{queue: q, gap: messageGap, timeout: messageTimeout,
 		work: func(ctx context.Context, args fanOut) error { return h.FanOut(ctx, args.Message) }})
 	river.AddWorker(workers, &handler[deliver]{queue: q, gap: messageGap, timeout: messageTimeout,

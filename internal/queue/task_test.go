@@ -22,6 +22,8 @@ func TestStoredArgs(t *testing.T) {
 		kind, args, queue string
 	}{
 		{transcode.RunJob{Job: "j"}, "run_job", `{"job":"j"}`, "jobs"},
+		{transcode.RunJob{}, "run_job", `{}`, "jobs"},
+		{transcode.RunJob{Delay: time.Hour, Drain: true}, "run_job", `{"drain":true}`, "jobs"},
 		{notify.FanOut{Message: "m"}, "fan_out", `{"message":"m"}`, "messages"},
 		{notify.Deliver{Message: "m", Subscription: "s"}, "deliver", `{"message":"m","subscription":"s"}`, "messages"},
 	} {
@@ -39,19 +41,29 @@ func TestStoredArgs(t *testing.T) {
 	}
 }
 
-func TestMessagesAreTriedForThreeDays(t *testing.T) {
-	var all time.Duration
-	for n := 1; n < messageTries; n++ {
-		if n > 1 && messageGap(n) < messageGap(n-1) {
-			t.Errorf("gap %d is %s, shorter than the one before", n, messageGap(n))
+func TestTasksAreTriedForThreeDays(t *testing.T) {
+	for _, tt := range []struct {
+		kind    string
+		tries   int
+		gap     func(n int) time.Duration
+		longest time.Duration
+	}{
+		{"messages", messageTries, messageGap, 6 * time.Hour},
+		{"jobs", jobTries, jobGap, 2 * time.Minute},
+	} {
+		var all time.Duration
+		for n := 1; n < tt.tries; n++ {
+			if n > 1 && tt.gap(n) < tt.gap(n-1) {
+				t.Errorf("%s: gap %d is %s, shorter than the one before", tt.kind, n, tt.gap(n))
+			}
+			all += tt.gap(n)
 		}
-		all += messageGap(n)
-	}
-	if all < 72*time.Hour || all > 80*time.Hour {
-		t.Errorf("got %s in all, want three days", all)
-	}
-	if got := messageGap(1000); got != 6*time.Hour {
-		t.Errorf("got the gap %s, want 6h", got)
+		if all < 72*time.Hour || all > 80*time.Hour {
+			t.Errorf("%s: got %s in all, want three days", tt.kind, all)
+		}
+		if got := tt.gap(100_000); got != tt.longest {
+			t.Errorf("%s: got the gap %s, want %s", tt.kind, got, tt.longest)
+		}
 	}
 }
 
@@ -74,7 +86,7 @@ func TestTouch(t *testing.T) {
 		}
 		began := make(chan struct{})
 		err = q.Start(t.Context(), Handlers{
-			RunJob:  func(ctx context.Context, _ transcode.JobID) error { close(began); <-ctx.Done(); return ctx.Err() },
+			RunJob:  func(ctx context.Context, _ transcode.RunJob) error { close(began); <-ctx.Done(); return ctx.Err() },
 			FanOut:  func(context.Context, notify.MessageID) error { return nil },
 			Deliver: func(context.Context, notify.MessageID, notify.SubscriptionARN) error { return nil },
 		})

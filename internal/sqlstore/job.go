@@ -16,6 +16,7 @@ import (
 type jobSpec struct {
 	Inputs          []transcode.Input
 	OutputKeyPrefix string
+	Playlists       []transcode.Playlist
 	UserMetadata    map[string]string
 }
 
@@ -41,13 +42,15 @@ func readJob(row scanner) (*transcode.Job, error) {
 	}
 	j.SubmitTime, j.StartTime, j.FinishTime = moment(submitted), moment(started), moment(ended)
 	j.DedupeKey = dedupe.String
-	j.Inputs, j.OutputKeyPrefix, j.UserMetadata = spec.Inputs, spec.OutputKeyPrefix, spec.UserMetadata
+	j.Inputs, j.OutputKeyPrefix, j.Playlists, j.UserMetadata = spec.Inputs, spec.OutputKeyPrefix, spec.Playlists, spec.UserMetadata
 	return &j, nil
 }
 
 // writeJob returns the columns spec and outputs.
 func writeJob(j *transcode.Job) (spec, outputs string, err error) {
-	s, err := json.Marshal(jobSpec{Inputs: j.Inputs, OutputKeyPrefix: j.OutputKeyPrefix, UserMetadata: j.UserMetadata})
+	s, err := json.Marshal(jobSpec{
+		Inputs: j.Inputs, OutputKeyPrefix: j.OutputKeyPrefix, Playlists: j.Playlists, UserMetadata: j.UserMetadata,
+	})
 	if err != nil {
 		return "", "", fmt.Errorf("write spec of job %s: %w", j.ID, err)
 	}
@@ -73,27 +76,33 @@ func (c conn) job(ctx context.Context, id transcode.JobID, lock string) (*transc
 
 // Jobs returns a page of the jobs that fit the filter; see transcode.Store.
 func (s *Store) Jobs(ctx context.Context, filter transcode.JobFilter, page transcode.Page) (jobs []*transcode.Job, more bool, err error) {
-	jobs, more, err = listPage(ctx, s.read, readJob, selectJob, jobConditions(filter), page)
+	jobs, more, err = listPage(ctx, s.read, readJob, jobsThatFit(filter), page)
 	if err != nil {
 		return nil, false, fmt.Errorf("list jobs: %w", err)
 	}
 	return jobs, more, nil
 }
 
-func jobConditions(f transcode.JobFilter) (where []condition) {
-	if f.Pipeline != "" {
-		where = append(where, condition{"pipeline_id = ?", f.Pipeline})
+// jobsThatFit chooses the index: an owner has fewer jobs than a pipeline.
+func jobsThatFit(f transcode.JobFilter) listing {
+	l := listing{query: selectJob}
+	switch {
+	case f.Owner != "":
+		l.within = append(l.within, equal{"owner", f.Owner})
+		if f.Pipeline != "" {
+			l.also = append(l.also, condition{"pipeline_id || '' = ?", []any{f.Pipeline}}) // so that no index seems to help
+		}
+	case f.Pipeline != "":
+		l.within = append(l.within, equal{"pipeline_id", f.Pipeline})
 	}
 	if f.Status != "" {
-		where = append(where, condition{"status = ?", f.Status})
+		l.within = append(l.within, equal{"status", f.Status})
 	}
-	if f.Owner != "" {
-		where = append(where, condition{"owner = ?", f.Owner})
-	}
-	return where
+	return l
 }
 
-// InsertJob keeps a new job; see transcode.Tx.
+// InsertJob keeps a new job; see transcode.Tx. It returns ErrNotFound if there
+// is no pipeline for it: one that is just being deleted is waited for.
 func (t *tx) InsertJob(ctx context.Context, j *transcode.Job) error {
 	spec, outputs, err := writeJob(j)
 	if err != nil {
@@ -103,11 +112,17 @@ func (t *tx) InsertJob(ctx context.Context, j *transcode.Job) error {
 	if j.DedupeKey != "" {
 		dedupe = j.DedupeKey
 	}
-	n, err := t.exec(ctx, `INSERT INTO jobs (id, pipeline_id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, spec, outputs)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dedupe_key) DO NOTHING`,
-		j.ID, j.Pipeline, j.Owner, j.Status, j.SubmitTime.UnixMilli(), millis(j.StartTime), millis(j.FinishTime), dedupe, spec, outputs)
+	keep := ""
+	if t.dialect == Postgres {
+		keep = " FOR KEY SHARE"
+	}
+	n, err := t.exec(ctx, `INSERT INTO jobs (pipeline_id, id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, spec, outputs)
+		SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM pipelines WHERE id = ? AND delete_ms IS NULL`+keep+` ON CONFLICT (dedupe_key) DO NOTHING`,
+		j.ID, j.Owner, j.Status, j.SubmitTime.UnixMilli(), millis(j.StartTime), millis(j.FinishTime), dedupe, spec, outputs, j.Pipeline)
 	if err == nil && n == 0 {
-		err = transcode.ErrDuplicate
+		if _, err = t.pipeline(ctx, j.Pipeline, ""); err == nil {
+			err = transcode.ErrDuplicate
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("insert job %s: %w", j.ID, err)
@@ -126,6 +141,7 @@ func (t *tx) JobByDedupeKey(ctx context.Context, key string) (*transcode.Job, er
 
 // Job returns a job and keeps others from changing it; see transcode.Tx.
 func (t *tx) Job(ctx context.Context, id transcode.JobID) (*transcode.Job, error) {
+	t.hasJob = true
 	return t.job(ctx, id, t.lock())
 }
 

@@ -129,10 +129,10 @@ func (db *DB) schemaAt(ctx context.Context, c conn) (int, error) {
 }
 
 // number returns the only value of a query; 0 for NULL.
-func (c conn) number(ctx context.Context, query string) (int, error) {
+func (c conn) number(ctx context.Context, query string, args ...any) (int, error) {
 	return first(ctx, c, sql.ErrNoRows, func(row scanner) (int, error) {
 		var n sql.NullInt64
 		err := row.Scan(&n)
 		return int(n.Int64), err
-	}, query)
+	}, query, args...)
 }

@@ -10,7 +10,10 @@ import (
 // github.com/alexedwards/scs, and all may be called at once from many
 // goroutines. A session whose time is over is not found; DeleteExpired removes
 // what is left of it.
-type Sessions struct{ read, write conn }
+type Sessions struct {
+	read  conn
+	write writer
+}
 
 // Sessions returns the site's sessions.
 func (s *Store) Sessions() *Sessions { return &Sessions{read: s.read, write: s.write} }

@@ -27,27 +27,47 @@ var (
 // many goroutines. Times are kept to the millisecond.
 type Store struct {
 	db      *DB
-	enqueue func(ctx context.Context, tx *sql.Tx, task any) error
+	enqueue enqueueFunc
 	read    conn
-	write   conn
+	write   writer
 }
+
+type enqueueFunc = func(ctx context.Context, tx *sql.Tx, task any) error
 
 // New returns the Store in db. It calls enqueue to put a task, which is a
 // transcode.RunJob, notify.FanOut or notify.Deliver, into the transaction that
 // it belongs to: the task is worked if that commits, and never was if not.
-func New(db *DB, enqueue func(ctx context.Context, tx *sql.Tx, task any) error) *Store {
-	return &Store{
-		db: db, enqueue: enqueue,
-		read:  conn{db.dialect, db.read},
-		write: conn{db.dialect, db.write},
+func New(db *DB, enqueue enqueueFunc) *Store {
+	s := &Store{db: db, enqueue: enqueue, read: conn{db.dialect, db.read}, write: writer{conn: conn{db.dialect, db.write}}}
+	if db.dialect == SQLite {
+		s.write.batches = &batches{pool: db.write}
 	}
+	return s
+}
+
+// writer is a conn that writes, on SQLite in batches, which elsewhere are nil.
+type writer struct {
+	conn
+	batches *batches
+}
+
+// exec returns how many rows it has changed.
+func (w writer) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
+	if w.batches == nil {
+		return w.conn.exec(ctx, query, args...)
+	}
+	err = w.batches.run(ctx, func(b *batch) error {
+		n, err = conn{w.dialect, b}.exec(ctx, query, args...)
+		return err
+	})
+	return n, err
 }
 
 // tx is one transaction, for whichever domain began it.
 type tx struct {
 	conn
-	sql     *sql.Tx
-	enqueue func(ctx context.Context, tx *sql.Tx, task any) error
+	enqueue func(ctx context.Context, task any) error
+	hasJob  bool // a job was read
 }
 
 // Update runs fn in one transaction; see transcode.Store.
@@ -82,12 +102,18 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 }
 
 func (s *Store) updateOnce(ctx context.Context, fn func(*tx) error) error {
+	if s.write.batches != nil {
+		return s.write.batches.run(ctx, func(b *batch) error { return fn(s.txInBatch(b)) })
+	}
 	began, err := s.db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", explain(err))
 	}
 	defer began.Rollback()
-	if err := fn(&tx{conn: conn{s.db.dialect, began}, sql: began, enqueue: s.enqueue}); err != nil {
+	t := &tx{conn: conn{s.db.dialect, began}, enqueue: func(ctx context.Context, task any) error {
+		return s.enqueue(ctx, began, task)
+	}}
+	if err := fn(t); err != nil {
 		return err
 	}
 	if err := began.Commit(); err != nil {
@@ -96,9 +122,15 @@ func (s *Store) updateOnce(ctx context.Context, fn func(*tx) error) error {
 	return nil
 }
 
+func (s *Store) txInBatch(b *batch) *tx {
+	return &tx{conn: conn{s.db.dialect, b}, enqueue: func(ctx context.Context, task any) error {
+		return b.try(ctx, func(ctx context.Context) error { return s.enqueue(ctx, b.tx, task) })
+	}}
+}
+
 // put queues a task in the transaction.
 func (t *tx) put(ctx context.Context, task any) error {
-	if err := t.enqueue(ctx, t.sql, task); err != nil {
+	if err := t.enqueue(ctx, task); err != nil {
 		return fmt.Errorf("queue %T: %w", task, explain(err))
 	}
 	return nil

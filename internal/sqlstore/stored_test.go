@@ -26,6 +26,7 @@ func TestStoredJSON(t *testing.T) {
 		"job_spec":      new(jobSpec),
 		"job_outputs":   new([]transcode.Output),
 		"pipeline_spec": new(pipelineSpec),
+		"preset_spec":   new(transcode.Preset),
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0
@@ -73,6 +74,11 @@ func fill(v reflect.Value, n *int) {
 	case reflect.Int, reflect.Int64:
 		*n++
 		v.SetInt(int64(*n))
+	case reflect.Float64:
+		*n++
+		v.SetFloat(float64(*n) + 0.5)
+	case reflect.Bool:
+		v.SetBool(true)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem(), n)

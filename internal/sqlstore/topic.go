@@ -18,6 +18,20 @@ func (t *tx) EnsureTopic(ctx context.Context, topic notify.Topic) error {
 	return nil
 }
 
+// Topic returns a topic; see notify.Store.
+func (s *Store) Topic(ctx context.Context, arn notify.TopicARN) (notify.Topic, error) {
+	topic, err := first(ctx, s.read, notify.ErrNotFound, func(row scanner) (t notify.Topic, err error) {
+		var created sql.NullInt64
+		err = row.Scan(&t.ARN, &created)
+		t.CreateTime = moment(created)
+		return t, err
+	}, "SELECT arn, create_ms FROM topics WHERE arn = ?", arn)
+	if err != nil {
+		return notify.Topic{}, fmt.Errorf("read topic %q: %w", arn, err)
+	}
+	return topic, nil
+}
+
 const selectSubscription = "SELECT arn, topic, protocol, endpoint, create_ms FROM subscriptions"
 
 func readSubscription(row scanner) (s notify.Subscription, err error) {
