@@ -142,6 +142,11 @@ func TestTopicsAndSubscriptionsAreMadeOnce(t *testing.T) {
 	if got, want := topic, notify.TopicARN("arn:aws:sns:eu-west-1:000000000000:jobs"); got != want {
 		t.Errorf("ARN = %s, want %s", got, want)
 	}
+	for arn, want := range map[notify.TopicARN]bool{topic: true, topic + "2": false} {
+		if got, err := w.HasTopic(t.Context(), arn); got != want || err != nil {
+			t.Errorf("has topic %s = %v, %v, want %v", arn, got, err, want)
+		}
+	}
 	if again := w.topic(t, "jobs"); again != topic {
 		t.Errorf("the same name gave %s and %s", topic, again)
 	}

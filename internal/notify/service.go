@@ -46,7 +46,9 @@ func New(cfg Config) (*Service, error) {
 type Store interface {
 	// UpdateNotify runs fn in one transaction; see transcode.Store.Update.
 	UpdateNotify(ctx context.Context, fn func(Tx) error) error
-	// Message and Subscription return ErrNotFound for what they do not have.
+	// Topic, Message and Subscription return ErrNotFound for what they do not
+	// have.
+	Topic(ctx context.Context, arn TopicARN) (Topic, error)
 	Message(ctx context.Context, id MessageID) (Message, error)
 	Subscription(ctx context.Context, arn SubscriptionARN) (Subscription, error)
 	// Deliveries returns the deliveries of a message, by subscription.

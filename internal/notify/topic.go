@@ -82,6 +82,15 @@ func (s *Service) CreateTopic(ctx context.Context, name string) (TopicARN, error
 	return arn, nil
 }
 
+// HasTopic reports whether there is a topic of that ARN.
+func (s *Service) HasTopic(ctx context.Context, arn TopicARN) (bool, error) {
+	_, err := s.Store.Topic(ctx, arn)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Subscribe returns the ARN of the topic's subscription with that protocol and
 // endpoint, and makes it if there is none, as in SNS.
 func (s *Service) Subscribe(ctx context.Context, topic TopicARN, protocol Protocol, endpoint string) (SubscriptionARN, error) {
