@@ -1,11 +1,32 @@
 package account
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// TestLimiterKeepsNoLongNames: a guesser could fill the memory with them.
+func TestLimiterKeepsNoLongNames(t *testing.T) {
+	s := New(nobody{}, MasterKey{})
+	if _, err := s.SignIn(t.Context(), strings.Repeat("x", 64<<10), "a long password", "client"); !errors.Is(err, ErrNoMatch) {
+		t.Errorf("sign in: %v, want ErrNoMatch", err)
+	}
+	for name := range s.limit.failures {
+		if len(name) > 300 {
+			t.Errorf("a name of %d bytes is kept", len(name))
+		}
+	}
+}
+
+// nobody is a store without users.
+type nobody struct{ Store }
+
+func (nobody) UserByEmail(context.Context, string) (*User, error) { return nil, ErrNotFound }
 
 func TestLimiterForgetsAfterItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

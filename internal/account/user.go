@@ -44,6 +44,9 @@ const (
 	MaxPassword = 256
 )
 
+// maxEmail is the longest address in bytes: RFC 3696, erratum 1690.
+const maxEmail = 254
+
 // CreateUser makes an account. Errors that wrap ErrBadEmail, ErrBadPassword or
 // ErrEmailTaken are the caller's fault.
 func (s *Service) CreateUser(ctx context.Context, email, password string, admin bool) (*User, error) {
@@ -69,7 +72,7 @@ func (s *Service) CreateUser(ctx context.Context, email, password string, admin 
 func normalEmail(s string) (string, error) {
 	s = strings.ToLower(strings.TrimSpace(s))
 	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s || len(s) > 254 {
+	if err != nil || a.Address != s || len(s) > maxEmail {
 		return "", ErrBadEmail
 	}
 	return s, nil
@@ -91,6 +94,7 @@ func (s *Service) FirstAdmin(ctx context.Context) (*User, error) {
 // in the time it takes.
 func (s *Service) SignIn(ctx context.Context, email, password, client string) (*User, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
+	email = email[:min(len(email), maxEmail+1)] // what is longer is nobody's, and the limiter keeps it
 	if !s.limit.allow("email "+email, "client "+client) {
 		return nil, ErrTooMany
 	}
