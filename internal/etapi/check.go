@@ -159,7 +159,7 @@ func (c *checker) pairs(at string, s *shape, pairs map[string]any) error {
 			ofValues = append(ofValues, "Member must not be null")
 		case !ok:
 			return wrongType(join(at, k), "a String", pairs[k])
-		default:
+		case t != "" || !s.emptyValues:
 			ofValues = append(ofValues, s.of.textFaults(t)...)
 		}
 		ofKeys = append(ofKeys, s.key.textFaults(k)...)

@@ -64,6 +64,19 @@ func (d document) structure(name string) document {
 	return m
 }
 
+// has tells a list or structure that is there, and may be empty, from none.
+func (d document) has(name string) bool { return d[name] != nil }
+
+// list returns a list of strings, nil if there is none.
+func (d document) list(name string) (texts []string) {
+	items, _ := d[name].([]any)
+	for _, item := range items {
+		t, _ := item.(string)
+		texts = append(texts, t)
+	}
+	return texts
+}
+
 // structures returns a list of structures.
 func (d document) structures(name string) []document {
 	items, _ := d[name].([]any)

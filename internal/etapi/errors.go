@@ -21,9 +21,7 @@ var (
 	serializationException = exception{"SerializationException", http.StatusBadRequest}
 	// AWS answers this for a path or verb that no operation has.
 	unknownOperation = exception{"UnknownOperationException", http.StatusNotFound}
-	// For an operation that the API has and this server does not.
-	unsupportedOperation = exception{"UnsupportedOperationException", http.StatusBadRequest}
-	internalService      = exception{"InternalServiceException", http.StatusInternalServerError}
+	internalService  = exception{"InternalServiceException", http.StatusInternalServerError}
 )
 
 // domainExceptions says what each kind of the domain's errors is on the wire:

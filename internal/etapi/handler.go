@@ -136,12 +136,6 @@ func (a *api) serve(r *http.Request) (*operation, any, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if op.run == nil {
-		return nil, nil, &apiError{
-			exception: unsupportedOperation,
-			message:   fmt.Sprintf("Etude does not have the operation %s yet.", op.name),
-		}
-	}
 	out, err := op.run(a, r.Context(), request{document: in, owner: string(who.User)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", op.name, err)

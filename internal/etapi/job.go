@@ -20,12 +20,14 @@ type jobJSON struct {
 	Output          *outputJSON
 	Outputs         []outputJSON
 	OutputKeyPrefix *string
-	Playlists       []struct{} // never null; there are none yet
+	Playlists       []playlistJSON // never null
 	Status          string
 	UserMetadata    map[string]string
 	Timing          timingJSON
 }
 
+// inputJSON leaves out structures that were not given, which outputJSON has as
+// null: so they were seen.
 type inputJSON struct {
 	Key                string
 	FrameRate          *string
@@ -33,7 +35,10 @@ type inputJSON struct {
 	AspectRatio        *string
 	Interlaced         *string
 	Container          *string
-	DetectedProperties *detectedJSON `json:",omitempty"` // absent until known
+	Encryption         *encryptionJSON    `json:",omitempty"`
+	TimeSpan           *timeSpanJSON      `json:",omitempty"`
+	InputCaptions      *inputCaptionsJSON `json:",omitempty"`
+	DetectedProperties *detectedJSON      `json:",omitempty"` // absent until known
 }
 
 type detectedJSON struct {
@@ -44,12 +49,13 @@ type detectedJSON struct {
 	DurationMillis int64
 }
 
-// outputJSON has null for all that is not known and for what cannot be asked for
-// yet.
+// outputJSON has null for all that is not known, was not given, or cannot be
+// asked for yet.
 type outputJSON struct {
 	ID                          string `json:"Id"`
 	Key                         string
 	ThumbnailPattern            *string
+	ThumbnailEncryption         *encryptionJSON `json:",omitempty"`
 	Rotate                      *string
 	PresetID                    string `json:"PresetId"`
 	SegmentDuration             *string
@@ -62,10 +68,10 @@ type outputJSON struct {
 	FileSize                    *int64
 	DurationMillis              *int64
 	Watermarks                  []struct{} // never null
-	AlbumArt                    *struct{}
-	Composition                 *struct{}
-	Captions                    *struct{}
-	Encryption                  *struct{}
+	AlbumArt                    *albumArtJSON
+	Composition                 []clipJSON
+	Captions                    *captionsJSON
+	Encryption                  *encryptionJSON
 	AppliedColorSpaceConversion *string
 }
 
@@ -84,7 +90,7 @@ func (a *api) jobJSON(j *transcode.Job) jobJSON {
 		Inputs:          make([]inputJSON, 0, len(j.Inputs)),
 		Outputs:         make([]outputJSON, 0, len(j.Outputs)),
 		OutputKeyPrefix: orNull(j.OutputKeyPrefix),
-		Playlists:       []struct{}{},
+		Playlists:       newPlaylistsJSON(j.Playlists),
 		Status:          string(j.Status),
 		Timing:          timingJSON{millis(j.SubmitTime), millis(j.StartTime), millis(j.FinishTime)},
 	}
@@ -114,6 +120,10 @@ func newInputJSON(in *transcode.Input) inputJSON {
 		AspectRatio: orNull(in.AspectRatio),
 		Interlaced:  orNull(in.Interlaced),
 		Container:   orNull(in.Container),
+
+		Encryption:    newEncryptionJSON(in.Encryption),
+		TimeSpan:      newTimeSpanJSON(in.TimeSpan),
+		InputCaptions: newInputCaptionsJSON(in.Captions),
 	}
 	if d := in.Detected; d != nil {
 		out.DetectedProperties = &detectedJSON{FileSize: d.FileSize, DurationMillis: d.Duration.Milliseconds()}
@@ -132,6 +142,12 @@ func newOutputJSON(o *transcode.Output) outputJSON {
 		Status:           string(o.Status),
 		StatusDetail:     orNull(o.StatusDetail),
 		Watermarks:       []struct{}{},
+		AlbumArt:         newAlbumArtJSON(o.AlbumArt),
+		Composition:      newCompositionJSON(o.Composition),
+		Captions:         newCaptionsJSON(o.Captions),
+		Encryption:       newEncryptionJSON(o.Encryption),
+
+		ThumbnailEncryption: newEncryptionJSON(o.ThumbnailEncryption),
 	}
 	if m := o.Made; m != nil {
 		ms, s, size := m.Duration.Milliseconds(), wholeSeconds(m.Duration), m.Size
@@ -193,6 +209,7 @@ func jobSpec(in request) (transcode.JobSpec, error) {
 		Pipeline:        transcode.PipelineID(in.text("PipelineId")),
 		Owner:           in.owner,
 		OutputKeyPrefix: in.text("OutputKeyPrefix"),
+		Playlists:       playlists(in.structures("Playlists")),
 		UserMetadata:    in.texts("UserMetadata"),
 	}
 	for _, d := range inputs {
@@ -203,6 +220,9 @@ func jobSpec(in request) (transcode.JobSpec, error) {
 			AspectRatio: d.text("AspectRatio"),
 			Interlaced:  d.text("Interlaced"),
 			Container:   d.text("Container"),
+			Encryption:  encryption(d.structure("Encryption")),
+			TimeSpan:    timeSpan(d.structure("TimeSpan")),
+			Captions:    captions(d.structure("InputCaptions")),
 		})
 	}
 	for _, d := range outputs {
@@ -212,6 +232,12 @@ func jobSpec(in request) (transcode.JobSpec, error) {
 			ThumbnailPattern: d.textOrNil("ThumbnailPattern"),
 			Rotate:           d.text("Rotate"),
 			SegmentDuration:  d.text("SegmentDuration"),
+			AlbumArt:         albumArt(d.structure("AlbumArt")),
+			Composition:      composition(d),
+			Captions:         captions(d.structure("Captions")),
+			Encryption:       encryption(d.structure("Encryption")),
+
+			ThumbnailEncryption: encryption(d.structure("ThumbnailEncryption")),
 		})
 	}
 	return spec, nil
@@ -239,6 +265,10 @@ func (a *api) readJob(ctx context.Context, in request) (any, error) {
 	return struct{ Job jobJSON }{a.jobJSON(j)}, nil
 }
 
+func (a *api) cancelJob(ctx context.Context, in request) (any, error) {
+	return success{"true"}, a.Service.CancelJob(ctx, transcode.JobID(in.text("Id")))
+}
+
 func (a *api) listJobsByPipeline(ctx context.Context, in request) (any, error) {
 	id := transcode.PipelineID(in.text("PipelineId"))
 	if _, err := a.Service.ReadPipeline(ctx, id); err != nil {
@@ -256,12 +286,18 @@ func (a *api) listJobs(ctx context.Context, filter transcode.JobFilter, page tra
 	if err != nil {
 		return nil, err
 	}
-	out := struct {
-		Jobs          []jobJSON
-		NextPageToken *string
-	}{make([]jobJSON, 0, len(jobs)), orNull(next)}
+	return a.jobsReply(jobs, next), nil
+}
+
+type jobsReply struct {
+	Jobs          []jobJSON // never null
+	NextPageToken *string
+}
+
+func (a *api) jobsReply(jobs []*transcode.Job, next string) jobsReply {
+	out := jobsReply{make([]jobJSON, 0, len(jobs)), orNull(next)}
 	for _, j := range jobs {
 		out.Jobs = append(out.Jobs, a.jobJSON(j))
 	}
-	return out, nil
+	return out
 }

@@ -23,6 +23,7 @@ type Event struct {
 	InputCount     int                  `json:"inputCount,omitempty"`
 	KeyPrefix      string               `json:"outputKeyPrefix,omitempty"`
 	Outputs        []EventOutput        `json:"outputs"`
+	Playlists      []EventPlaylist      `json:"playlists,omitempty"`
 	UserMetadata   map[string]string    `json:"userMetadata,omitempty"`
 }
 
@@ -34,6 +35,44 @@ type EventInput struct {
 	AspectRatio string `json:"aspectRatio,omitempty"`
 	Interlaced  string `json:"interlaced,omitempty"`
 	Container   string `json:"container,omitempty"`
+
+	TimeSpan *EventTimeSpan `json:"timeSpan,omitempty"`
+}
+
+// EventTimeSpan is a clip of an input or output.
+type EventTimeSpan struct {
+	StartTime string `json:"startTime,omitempty"`
+	Duration  string `json:"duration,omitempty"`
+}
+
+// EventClip is an item of an output's composition.
+type EventClip struct {
+	TimeSpan EventTimeSpan `json:"timeSpan"`
+}
+
+// EventAlbumArt is the pictures that an output was asked to have.
+type EventAlbumArt struct {
+	MergePolicy string         `json:"mergePolicy,omitempty"`
+	Artwork     []EventArtwork `json:"artwork,omitempty"`
+}
+
+// EventArtwork is one of them.
+type EventArtwork struct {
+	InputKey      string `json:"inputKey"`
+	MaxWidth      string `json:"maxWidth,omitempty"`
+	MaxHeight     string `json:"maxHeight,omitempty"`
+	SizingPolicy  string `json:"sizingPolicy,omitempty"`
+	PaddingPolicy string `json:"paddingPolicy,omitempty"`
+	Format        string `json:"albumArtFormat,omitempty"`
+}
+
+// EventPlaylist is a playlist as it was asked for, and what became of it.
+type EventPlaylist struct {
+	Name         string           `json:"name"`
+	Format       string           `json:"format"`
+	OutputKeys   []string         `json:"outputKeys"`
+	Status       transcode.Status `json:"status"`
+	StatusDetail string           `json:"statusDetail,omitempty"`
 }
 
 // EventOutput is an output as it was asked for, and what became of it.
@@ -44,6 +83,8 @@ type EventOutput struct {
 	ThumbnailPattern *string            `json:"thumbnailPattern,omitempty"`
 	Rotate           string             `json:"rotate,omitempty"`
 	SegmentDuration  json.Number        `json:"segmentDuration,omitempty"` // seconds
+	AlbumArt         *EventAlbumArt     `json:"albumArt,omitempty"`
+	Composition      []EventClip        `json:"composition,omitempty"`
 	Status           transcode.Status   `json:"status"`
 	StatusDetail     string             `json:"statusDetail,omitempty"`
 	ErrorCode        int                `json:"errorCode,omitempty"`
@@ -85,10 +126,13 @@ func newEvent(job *transcode.Job, state string) Event {
 	}
 	if len(job.Inputs) > 0 {
 		in := job.Inputs[0]
-		e.Input = EventInput{in.Key, in.FrameRate, in.Resolution, in.AspectRatio, in.Interlaced, in.Container}
+		e.Input = EventInput{in.Key, in.FrameRate, in.Resolution, in.AspectRatio, in.Interlaced, in.Container, (*EventTimeSpan)(in.TimeSpan)}
 	}
 	for i := range job.Outputs {
 		e.Outputs = append(e.Outputs, newEventOutput(&job.Outputs[i]))
+	}
+	for _, p := range job.Playlists {
+		e.Playlists = append(e.Playlists, EventPlaylist{p.Name, p.Format, p.OutputKeys, p.Status, p.StatusDetail})
 	}
 	if of := blamed(job); of != nil {
 		e.ErrorCode, e.MessageDetails = of.Failure.Code, of.StatusDetail
@@ -103,11 +147,15 @@ func newEventOutput(o *transcode.Output) EventOutput {
 		Key:              o.Key,
 		ThumbnailPattern: o.ThumbnailPattern,
 		Rotate:           o.Rotate,
+		AlbumArt:         newEventAlbumArt(o.AlbumArt),
 		Status:           o.Status,
 		StatusDetail:     o.StatusDetail,
 	}
 	if d := decimal(o.SegmentDuration); json.Valid([]byte(d)) {
 		e.SegmentDuration = json.Number(d)
+	}
+	for _, span := range o.Composition {
+		e.Composition = append(e.Composition, EventClip{EventTimeSpan(span)})
 	}
 	if o.Failure != nil {
 		e.ErrorCode = o.Failure.Code
@@ -118,27 +166,42 @@ func newEventOutput(o *transcode.Output) EventOutput {
 	return e
 }
 
+func newEventAlbumArt(art *transcode.AlbumArt) *EventAlbumArt {
+	if art == nil {
+		return nil
+	}
+	e := &EventAlbumArt{MergePolicy: art.MergePolicy}
+	for _, w := range art.Artwork {
+		e.Artwork = append(e.Artwork, EventArtwork{w.InputKey, w.MaxWidth, w.MaxHeight, w.SizingPolicy, w.PaddingPolicy, w.Format})
+	}
+	return e
+}
+
 // blamed returns the output whose error is also the job's own, nil if there is
 // none. AWS never wrote the rule down; this one fits the messages that were
-// seen: an only output's error is the job's, and so is that of an input object
-// that could not be had, which all outputs share. Media that cannot be
-// interpreted (4000) is told of each output alone.
+// seen: the error of an only output without a playlist is the job's, and so is
+// that of input objects that could not be had, which all outputs share. Media
+// that cannot be interpreted (4000) is told of each output alone.
 func blamed(job *transcode.Job) *transcode.Output {
 	if job.Status != transcode.Failed || len(job.Outputs) == 0 {
 		return nil
 	}
+	only := len(job.Outputs) == 1 && len(job.Playlists) == 0
 	for i := range job.Outputs {
 		f := job.Outputs[i].Failure
-		if f == nil || len(job.Outputs) > 1 && !ofInputObject(f.Code) {
+		if f == nil || !only && !ofInputObject(f.Code) {
 			return nil
 		}
 	}
 	return &job.Outputs[0]
 }
 
-// ofInputObject reports whether a job error code says that the input object is
-// missing (3001), may not be read (3003) or is too large (4002).
-func ofInputObject(code int) bool { return code == 3001 || code == 3003 || code == 4002 }
+// ofInputObject reports whether a job error code says that an input object is
+// missing (3001), may not be read (3003) or is too large (4002), or that all of
+// them together are (4022).
+func ofInputObject(code int) bool {
+	return code == 3001 || code == 3003 || code == 4002 || code == 4022
+}
 
 // ParseNotification reads a message that Notification, or Amazon's service,
 // wrote. Members that it does not know are ignored.

@@ -44,6 +44,9 @@ func TestNotification(t *testing.T) {
 			{ID: "1", PresetID: "1351620000001-200055", Key: "hls_video_400k", SegmentDuration: "10", Status: transcode.Progressing},
 			{ID: "2", PresetID: "1351620000001-200071", Key: "hls_audio_64k", SegmentDuration: "10.0", Status: transcode.Progressing},
 		},
+		Playlists: []transcode.Playlist{
+			{Name: "index", Format: "HLSv4", OutputKeys: []string{"hls_video_400k", "hls_audio_64k"}, Status: transcode.Progressing},
+		},
 		OutputKeyPrefix: "hlsv4/clip/",
 		Status:          transcode.Progressing,
 	}
@@ -77,14 +80,50 @@ func TestNotification(t *testing.T) {
 	missing.Outputs[0].StatusDetail, missing.Outputs[0].Failure = failure(`3001 68c8117b-a562-42a7-8cd7-ad6d4e74b885: The specified object does not exist in the specified S3 bucket: bucket=media, key=media/"a", {b}: é.wav.`)
 	missing.Outputs[1].StatusDetail, missing.Outputs[1].Failure = failure(`3001 501e2eda-4ee5-4507-a9c5-b02f7121feb4: The specified object does not exist in the specified S3 bucket: bucket=media, key=media/"a", {b}: é.wav.`)
 
+	thumbs97 := "thumbs-97f0fc90-{count}"
+	withPlaylist := &transcode.Job{
+		ID:       "1502631977930-rabioh",
+		Pipeline: "1502609200466-80khou",
+		Inputs: []transcode.Input{
+			{Key: "video/97f0fc90.mp4", TimeSpan: &transcode.TimeSpan{StartTime: "1.5", Duration: "6"}}, {Key: "more.mp4"},
+		},
+		Outputs: []transcode.Output{{
+			ID: "1", PresetID: "1351620000001-200060", Key: "output/160k", ThumbnailPattern: &thumbs97, SegmentDuration: "10",
+			AlbumArt:     &transcode.AlbumArt{MergePolicy: "Fallback", Artwork: []transcode.Artwork{{InputKey: "cover.png", MaxWidth: "auto"}}},
+			Composition:  []transcode.TimeSpan{{Duration: "00:05"}},
+			Status:       transcode.Complete,
+			StatusDetail: "The starting time plus the duration of a clip exceeded the length of the input file. Amazon Elastic Transcoder created an output file that is shorter than the specified duration.",
+			Made:         &transcode.Made{Duration: 5310 * time.Millisecond},
+		}},
+		OutputKeyPrefix: "HLS/97f0fc90/",
+		Playlists:       []transcode.Playlist{{Name: "master", Format: "HLSv4", OutputKeys: []string{"output/160k"}, Status: transcode.Complete}},
+		Status:          transcode.Complete,
+	}
+
+	// An only output, but with a playlist: its error is not the job's.
+	noPlaylist := &transcode.Job{
+		ID:       "1502631977930-rabioh",
+		Pipeline: "1502609200466-80khou",
+		Inputs:   []transcode.Input{{Key: "video/97f0fc90.mp4"}},
+		Outputs:  []transcode.Output{{ID: "1", PresetID: "1351620000001-200060", Key: "output/160k", SegmentDuration: "10", Status: transcode.Failed}},
+		Playlists: []transcode.Playlist{{
+			Name: "master", Format: "HLSv3", OutputKeys: []string{"output/160k"}, Status: transcode.Failed,
+			StatusDetail: "1001 501e2eda-4ee5-4507-a9c5-b02f7121feb4: Amazon Elastic Transcoder could not generate the playlist because it encountered an error with one or more of the playlists dependencies.",
+		}},
+		Status: transcode.Failed,
+	}
+	noPlaylist.Outputs[0].StatusDetail, noPlaylist.Outputs[0].Failure = failure("4000 68c8117b-a562-42a7-8cd7-ad6d4e74b885: Amazon Elastic Transcoder could not interpret the media file.")
+
 	tests := []struct {
 		file    string
 		job     *transcode.Job
 		subject string
 	}{
+		{"completed-hlsv4.txt", withPlaylist, "Amazon Elastic Transcoder has finished transcoding job 1502631977930-rabioh."},
+		{"error-playlist.txt", noPlaylist, "The Amazon Elastic Transcoder job 1502631977930-rabioh has failed."},
 		{"completed-mp3.txt", complete, "Amazon Elastic Transcoder has finished transcoding job 1396802241671-jkmme8."},
 		{"error-single-output.txt", exists, "The Amazon Elastic Transcoder job 1396802241671-jkmme8 has failed."},
-		{"progressing.txt", progressing, "Amazon Elastic Transcoder has scheduled job 1464574390308-dd3t38 for transcoding."},
+		{"progressing-hlsv4.txt", progressing, "Amazon Elastic Transcoder has scheduled job 1464574390308-dd3t38 for transcoding."},
 		{"error-two-outputs.txt", noMedia, "The Amazon Elastic Transcoder job 1382644766696-2di5iz has failed."},
 		{"error-missing-input.txt", missing, "The Amazon Elastic Transcoder job 1382644766696-2di5iz has failed."},
 	}

@@ -21,7 +21,7 @@ type operation struct {
 	method string
 	path   string // below the version; {Name} is a member of the request
 	status int
-	run    func(*api, context.Context, request) (any, error) // nil: not there yet
+	run    func(*api, context.Context, request) (any, error)
 }
 
 // request is what an operation is given, its shape checked.
@@ -33,23 +33,23 @@ type request struct {
 // operations are all that Elastic Transcoder has, with the statuses of AWS's
 // service model; old SDKs insist on those.
 var operations = []operation{
-	{"CreatePipeline", "POST", "pipelines", http.StatusCreated, nil},
+	{"CreatePipeline", "POST", "pipelines", http.StatusCreated, (*api).createPipeline},
 	{"ListPipelines", "GET", "pipelines", http.StatusOK, (*api).listPipelines},
 	{"ReadPipeline", "GET", "pipelines/{Id}", http.StatusOK, (*api).readPipeline},
-	{"UpdatePipeline", "PUT", "pipelines/{Id}", http.StatusOK, nil},
-	{"UpdatePipelineStatus", "POST", "pipelines/{Id}/status", http.StatusOK, nil},
-	{"UpdatePipelineNotifications", "POST", "pipelines/{Id}/notifications", http.StatusOK, nil},
-	{"DeletePipeline", "DELETE", "pipelines/{Id}", http.StatusAccepted, nil},
-	{"TestRole", "POST", "roleTests", http.StatusOK, nil},
+	{"UpdatePipeline", "PUT", "pipelines/{Id}", http.StatusOK, (*api).updatePipeline},
+	{"UpdatePipelineStatus", "POST", "pipelines/{Id}/status", http.StatusOK, (*api).updatePipelineStatus},
+	{"UpdatePipelineNotifications", "POST", "pipelines/{Id}/notifications", http.StatusOK, (*api).updatePipelineNotifications},
+	{"DeletePipeline", "DELETE", "pipelines/{Id}", http.StatusAccepted, (*api).deletePipeline},
+	{"TestRole", "POST", "roleTests", http.StatusOK, (*api).testRole},
 
-	{"CreatePreset", "POST", "presets", http.StatusCreated, nil},
+	{"CreatePreset", "POST", "presets", http.StatusCreated, (*api).createPreset},
 	{"ListPresets", "GET", "presets", http.StatusOK, (*api).listPresets},
 	{"ReadPreset", "GET", "presets/{Id}", http.StatusOK, (*api).readPreset},
-	{"DeletePreset", "DELETE", "presets/{Id}", http.StatusAccepted, nil},
+	{"DeletePreset", "DELETE", "presets/{Id}", http.StatusAccepted, (*api).deletePreset},
 
 	{"CreateJob", "POST", "jobs", http.StatusCreated, (*api).createJob},
 	{"ReadJob", "GET", "jobs/{Id}", http.StatusOK, (*api).readJob},
-	{"CancelJob", "DELETE", "jobs/{Id}", http.StatusAccepted, nil},
+	{"CancelJob", "DELETE", "jobs/{Id}", http.StatusAccepted, (*api).cancelJob},
 	{"ListJobsByPipeline", "GET", "jobsByPipeline/{PipelineId}", http.StatusOK, (*api).listJobsByPipeline},
 	{"ListJobsByStatus", "GET", "jobsByStatus/{Status}", http.StatusOK, (*api).listJobsByStatus},
 }
@@ -116,8 +116,9 @@ func (op *operation) input(path map[string]string, query url.Values, body []byte
 		case inPath:
 			in[m.name] = path[m.name]
 		case inQuery:
-			if query.Has(m.name) {
-				in[m.name] = query.Get(m.name)
+			// A program that sends the token of no page sends an empty one.
+			if v := query.Get(m.name); v != "" {
+				in[m.name] = v
 			}
 		}
 	}

@@ -34,12 +34,9 @@ type outputConfigJSON struct {
 }
 
 type permissionJSON struct {
-	GranteeType, Grantee string
-	Access               []string
+	GranteeType, Grantee *string
+	Access               []string // never null
 }
-
-// warningJSON is a remark on a pipeline, of which there are none yet.
-type warningJSON struct{ Code, Message string }
 
 func (a *api) pipelineJSON(p *transcode.Pipeline) pipelineJSON {
 	return pipelineJSON{
@@ -60,7 +57,8 @@ func (a *api) pipelineJSON(p *transcode.Pipeline) pipelineJSON {
 func newOutputConfigJSON(c transcode.OutputConfig) outputConfigJSON {
 	permissions := make([]permissionJSON, 0, len(c.Permissions))
 	for _, p := range c.Permissions {
-		permissions = append(permissions, permissionJSON(p))
+		access := append([]string{}, p.Access...)
+		permissions = append(permissions, permissionJSON{orNull(p.GranteeType), orNull(p.Grantee), access})
 	}
 	return outputConfigJSON{Bucket: c.Bucket, StorageClass: orNull(c.StorageClass), Permissions: permissions}
 }
@@ -78,17 +76,6 @@ func (a *api) listPipelines(ctx context.Context, in request) (any, error) {
 		out.Pipelines = append(out.Pipelines, a.pipelineJSON(p))
 	}
 	return out, nil
-}
-
-func (a *api) readPipeline(ctx context.Context, in request) (any, error) {
-	p, err := a.Service.ReadPipeline(ctx, transcode.PipelineID(in.text("Id")))
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		Pipeline pipelineJSON
-		Warnings []warningJSON
-	}{a.pipelineJSON(p), []warningJSON{}}, nil
 }
 
 // page is the part of a list that a request asks for. Without Ascending it is

@@ -2,6 +2,7 @@ package etapi_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"etude/internal/account"
 	"etude/internal/etapi"
 	"etude/internal/ffmpeg/ffmpegtest"
+	"etude/internal/objectstore"
 	"etude/internal/sqlstore"
 	"etude/internal/sqlstore/sqlstoretest"
 	"etude/internal/transcode"
@@ -44,7 +46,7 @@ type server struct {
 	writes  *atomic.Int64 // on all connections
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	s := &server{log: &bytes.Buffer{}, writes: &atomic.Int64{}}
 	s.store, s.tasks = sqlstoretest.Open(t)
@@ -60,7 +62,8 @@ func newServer(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	s.service, err = transcode.New(transcode.Config{
-		Store: s.store, Objects: noObjects{}, Encoder: &ffmpegtest.Encoder{Refuse: noVideo}, Notification: etapi.Notification, Logger: logger,
+		Store: s.store, Objects: onlyMedia{}, HasTopic: hasTopic, Encoder: &ffmpegtest.Encoder{Refuse: noVideo},
+		Notification: etapi.Notification, Logger: logger,
 		Region: "eu-west-1", Account: "123456789012", Node: "test", Scratch: t.TempDir(), MaxInput: 1 << 20,
 	})
 	if err != nil {
@@ -71,7 +74,7 @@ func newServer(t *testing.T) *server {
 	return s
 }
 
-func (s *server) serve(t *testing.T, h http.Handler) {
+func (s *server) serve(t testing.TB, h http.Handler) {
 	s.Server = httptest.NewUnstartedServer(h)
 	s.Server.Listener = countingListener{s.Server.Listener, s.writes}
 	s.Server.Start()
@@ -84,7 +87,7 @@ func (s *server) pipeline(t *testing.T, name string) *transcode.Pipeline {
 	t.Helper()
 	p, err := s.service.EnsurePipeline(t.Context(), transcode.Pipeline{
 		Name: name, InputBucket: "media", OutputBucket: "media", Role: "arn:aws:iam::123456789012:role/etude",
-		Notifications: transcode.Notifications{Completed: "arn:aws:sns:eu-west-1:123456789012:done"},
+		Notifications: transcode.Notifications{Completed: done},
 		Content:       transcode.OutputConfig{Bucket: "media"},
 		Thumbnails:    transcode.OutputConfig{Bucket: "media"},
 	})
@@ -133,7 +136,7 @@ func (s *server) sendAs(t *testing.T, who aws.Credentials, at time.Time, method,
 }
 
 // sign signs r, whose body is body.
-func sign(t *testing.T, who aws.Credentials, at time.Time, r *http.Request, body string) {
+func sign(t testing.TB, who aws.Credentials, at time.Time, r *http.Request, body string) {
 	t.Helper()
 	sum := sha256.Sum256([]byte(body))
 	if err := v4.NewSigner().SignHTTP(t.Context(), who, r, hex.EncodeToString(sum[:]), "elastictranscoder", "eu-west-1", at); err != nil {
@@ -149,8 +152,54 @@ func noVideo(p *transcode.Preset) string {
 	return ""
 }
 
-// noObjects is a store of objects that nobody should ask.
-type noObjects struct{ transcode.Objects }
+// onlyMedia is a store of objects with one bucket, media, that is empty. Only
+// Head is asked here.
+type onlyMedia struct{ transcode.Objects }
+
+func (onlyMedia) Head(_ context.Context, ref transcode.ObjectRef) (transcode.ObjectInfo, error) {
+	if ref.Bucket != "media" {
+		return transcode.ObjectInfo{}, transcode.ErrNoBucket
+	}
+	return transcode.ObjectInfo{}, transcode.ErrNoObject
+}
+
+// realObjects opens a store of objects with the bucket media and some sounds in
+// it, for the tests that have jobs run. Until the test's end the working
+// directory is the store's, so such a test reads no testdata.
+func realObjects(t *testing.T, keys ...string) *objectstore.Client {
+	t.Helper()
+	ctx := context.Background()
+	server, err := objectstore.OpenServer(ctx, objectstore.ServerConfig{
+		Dir: t.TempDir(), Region: "eu-west-1", RootAccessKeyID: "ROOT", RootSecret: "root-secret",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	objects, err := objectstore.NewClient(ctx, objectstore.ClientConfig{Server: server})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := objects.CreateBucket(ctx, "media"); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		ref := transcode.ObjectRef{Bucket: "media", Key: key}
+		if _, err := objects.Put(ctx, ref, strings.NewReader("sound"), 1<<20, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return objects
+}
+
+// done is the only topic.
+const done = "arn:aws:sns:eu-west-1:123456789012:done"
+
+func hasTopic(_ context.Context, arn string) (bool, error) { return arn == done, nil }
 
 // countingListener counts the writes on its connections.
 type countingListener struct {

@@ -30,6 +30,8 @@ type shape struct {
 	min     int               // length of a text in characters
 	max     int               // length of a text, list or map; 0 for no limit
 
+	emptyValues bool // of a map: they are taken, whatever of says
+
 	keyName, ofName string // what a map's keys and a map's or list's items are
 	key, of         *shape // the same, resolved
 
@@ -78,6 +80,13 @@ func list(of string, hi int) *shape { return &shape{kind: listKind, ofName: of, 
 // dict is an object of at most hi pairs unless that is 0.
 func dict(key, of string, hi int) *shape {
 	return &shape{kind: mapKind, keyName: key, ofName: of, max: hi}
+}
+
+// emptyValues is a map that takes empty values too: AWS's own samples of presets
+// have them, against its model.
+func emptyValues(m *shape) *shape {
+	m.emptyValues = true
+	return m
 }
 
 // structure is an object with members, separated by spaces: a name, "*" if it

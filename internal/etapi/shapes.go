@@ -60,7 +60,6 @@ var shapes = resolve(map[string]*shape{
 	"PixelsOrPercent":             pattern(`(^\d{1,3}(\.\d{0,5})?%$)|(^\d{1,4}?px$)`),
 	"PlayReadyDrmFormatString":    pattern(`(^microsoft$)|(^discretix-3.0$)`),
 	"Resolution":                  pattern(`(^auto$)|(^\d{1,5}x\d{1,5}$)`),
-	"Role":                        pattern(`^arn:aws:iam::\w{12}:role/.+$`),
 	"SnsTopic":                    pattern(`(^$)|(^arn:aws:sns:.*:\w{12}:.+$)`),
 	"ThumbnailPattern":            pattern(`(^$)|(^.*\{count\}.*$)`),
 	"ThumbnailResolution":         pattern(`^\d{1,5}x\d{1,5}$`),
@@ -68,6 +67,8 @@ var shapes = resolve(map[string]*shape{
 	"TimeOffset":                  pattern(`(^[+-]?\d{1,5}(\.\d{0,3})?$)|(^[+-]?([0-1]?[0-9]:|2[0-3]:)?([0-5]?[0-9]:)?[0-5]?[0-9](\.\d{0,3})?$)`),
 	"VideoBitRate":                pattern(`(^\d{2,5}$)|(^auto$)`),
 	"VideoCodec":                  pattern(`(^H\.264$)|(^vp8$)|(^vp9$)|(^mpeg2$)|(^gif$)`),
+	// AWS says in other words what is wrong with a role; the domain has them.
+	"Role": {kind: textKind, pattern: `^arn:aws:iam::\w{12}:role/.+$`},
 	"WatermarkKey": {
 		kind: textKind, min: 1, max: 1024, match: isWatermarkKey,
 		pattern: `(^.{1,1020}.jpg$)|(^.{1,1019}.jpeg$)|(^.{1,1020}.png$)`,
@@ -110,7 +111,7 @@ var shapes = resolve(map[string]*shape{
 	"Warnings":           list("Warning", 0),
 
 	// Maps.
-	"CodecOptions": dict("CodecOption", "CodecOption", 30),
+	"CodecOptions": emptyValues(dict("CodecOption", "CodecOption", 30)),
 	"UserMetadata": dict("String", "String", 0),
 
 	// Anything else that is no structure.

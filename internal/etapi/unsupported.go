@@ -28,43 +28,49 @@ func captioned(member string) refusal {
 func encrypted(member string) refusal {
 	return refusal{member, func(d document) bool {
 		e := d.structure(member)
-		return d.given(member) && e.text("Mode") != "s3"
-	}, "encryption other than of Mode s3 is not possible yet"}
+		return d.given(member) && (e.text("Mode") != "s3" || e.text("Key")+e.text("KeyMd5")+e.text("InitializationVector") != "")
+	}, "encryption other than of Mode s3, which has no key, is not possible yet"}
 }
 
 var (
-	jobRefusals = []refusal{
-		given("Playlists", "playlists are not possible yet"),
-	}
 	inputRefusals = []refusal{
-		given("TimeSpan", "cutting a clip is not possible yet"),
 		captioned("InputCaptions"),
 		encrypted("Encryption"),
 	}
 	outputRefusals = []refusal{
-		given("SegmentDuration", "segmented outputs are not possible yet"),
 		given("Watermarks", "watermarks are not possible yet"),
-		given("Composition", "cutting a clip is not possible yet"),
-		{"AlbumArt", func(d document) bool { return d.structure("AlbumArt").given("Artwork") }, "artwork of its own is not possible yet"},
 		captioned("Captions"),
 		encrypted("Encryption"),
 		encrypted("ThumbnailEncryption"),
 	}
+	artworkRefusals  = []refusal{encrypted("Encryption")}
+	playlistRefusals = []refusal{
+		given("HlsContentProtection", "protected playlists are not possible yet"),
+		given("PlayReadyDrm", "protected playlists are not possible yet"),
+	}
 )
 
 // refuseUnsupported names the first thing that a CreateJob request asks for and
-// that is not possible yet.
+// that is not possible yet. What needs a preset to be known, the domain refuses.
 func refuseUnsupported(job document, inputs, outputs []document) error {
-	if err := refuse("The job", job, jobRefusals); err != nil {
-		return err
-	}
 	for i, in := range inputs {
 		if err := refuse(fmt.Sprintf("Input %d", i+1), in, inputRefusals); err != nil {
 			return err
 		}
 	}
 	for i, out := range outputs {
-		if err := refuse(fmt.Sprintf("Output %d", i+1), out, outputRefusals); err != nil {
+		what := fmt.Sprintf("Output %d", i+1)
+		if err := refuse(what, out, outputRefusals); err != nil {
+			return err
+		}
+		for _, w := range out.structure("AlbumArt").structures("Artwork") {
+			if err := refuse("Artwork of "+what, w, artworkRefusals); err != nil {
+				return err
+			}
+		}
+	}
+	for i, p := range job.structures("Playlists") {
+		if err := refuse(fmt.Sprintf("Playlist %d", i+1), p, playlistRefusals); err != nil {
 			return err
 		}
 	}

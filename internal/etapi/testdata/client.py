@@ -82,7 +82,7 @@ equal(error(client.read_job, Id="badjobid"), ("ValidationException", 400))
 equal(error(client.create_job), ("ValidationException", 400))
 equal(error(client.create_job, PipelineId=pipeline["Id"], Playlists=[{"Name": "a"}]), ("ValidationException", 400))
 equal(error(client.create_job, PipelineId=10_000_000 * "a"), ("RequestEntityTooLargeException", 413))
-equal(error(client.delete_pipeline, Id=pipeline["Id"]), ("UnsupportedOperationException", 400))
+equal(error(client.delete_pipeline, Id=pipeline["Id"]), ("ResourceInUseException", 409))
 
 stranger = boto3.client(
     "elastictranscoder",
