@@ -94,7 +94,8 @@ func newStage(t testing.TB) *stage {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	s.jobs, err = transcode.New(transcode.Config{
-		Store: store, Objects: s.objects, Encoder: halfway{s.encoder, s}, Logger: quiet,
+		HasTopic: func(context.Context, string) (bool, error) { return true, nil },
+		Store:    store, Objects: s.objects, Encoder: halfway{s.encoder, s}, Logger: quiet,
 		Notification: func(*transcode.Job, *transcode.Pipeline) (string, string) { return "", "" },
 		Region:       "us-east-1", Account: "123456789012", Node: "test", Scratch: t.TempDir(), MaxInput: 1 << 30,
 	})
@@ -179,7 +180,7 @@ func (s *stage) runJobs() {
 		if !ok {
 			continue
 		}
-		if err := s.jobs.RunJob(s.t.Context(), run.Job); err != nil {
+		if err := s.jobs.RunJob(s.t.Context(), run); err != nil {
 			s.t.Error(err)
 		}
 	}
