@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -104,20 +105,25 @@ func TestHomes(t *testing.T) {
 	}
 }
 
-// TestLockFileNamesNoHost lets everybody install from the registry that their
+// TestLockFilesNameNoHost lets everybody install from the registry that their
 // own npm is set to, and no other.
-func TestLockFileNamesNoHost(t *testing.T) {
-	const file = "internal/web/assets/package-lock.json"
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+func TestLockFilesNameNoHost(t *testing.T) {
+	locks := slices.DeleteFunc(files(t, "."), func(file string) bool { return path.Base(file) != "package-lock.json" })
+	if want := []string{"e2e/js/package-lock.json", "internal/web/assets/package-lock.json"}; !slices.Equal(locks, want) {
+		t.Errorf("the lock files are %q, want %q", locks, want)
 	}
-	if !bytes.Contains(content, []byte(`"integrity"`)) {
-		t.Errorf("%s: no package has its hash", file)
-	}
-	for i, line := range strings.Split(string(content), "\n") {
-		if strings.Contains(line, `"resolved"`) {
-			t.Errorf("%s:%d: %s", file, i+1, strings.TrimSpace(line))
+	for _, file := range locks {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(content, []byte(`"integrity"`)) {
+			t.Errorf("%s: no package has its hash", file)
+		}
+		for i, line := range strings.Split(string(content), "\n") {
+			if strings.Contains(line, `"resolved"`) {
+				t.Errorf("%s:%d: %s", file, i+1, strings.TrimSpace(line))
+			}
 		}
 	}
 }

@@ -32,10 +32,14 @@ type config struct {
 	AdminEmail      string `env:"ETUDE_ADMIN_EMAIL" help:"Creates the first account unattended; admin@localhost with a generated password otherwise." placeholder:"EMAIL"`
 	AdminPassword   string `env:"ETUDE_ADMIN_PASSWORD" help:"Password of that account. Better set in the environment than here." placeholder:"PASSWORD"`
 
-	MaxUpload size          `default:"5GiB" env:"ETUDE_MAX_UPLOAD" help:"Largest file that is taken and transcoded." placeholder:"SIZE"`
-	Workers   int           `default:"0" env:"ETUDE_WORKERS" help:"Jobs that run at once; 0 means one for each core." placeholder:"N"`
-	Drain     time.Duration `default:"10s" env:"ETUDE_DRAIN" help:"How long running jobs may go on after SIGTERM before they are given back." placeholder:"TIME"`
-	Log       string        `default:"text" enum:"text,json" env:"ETUDE_LOG" help:"Format of the log, on standard error: text or json."`
+	MaxUpload    size `default:"5GiB" env:"ETUDE_MAX_UPLOAD" help:"Largest file that is taken and transcoded." placeholder:"SIZE"`
+	Workers      int  `default:"0" env:"ETUDE_WORKERS" help:"Jobs that run at once; 0 means one for each core." placeholder:"N"`
+	PerPipeline  int  `name:"jobs-per-pipeline" default:"0" env:"ETUDE_JOBS_PER_PIPELINE" help:"Jobs of one pipeline that run at once; 0 means no limit." placeholder:"N"`
+	MaxPipelines int  `default:"0" env:"ETUDE_MAX_PIPELINES" help:"Pipelines there may be; 0 means no limit." placeholder:"N"`
+	MaxPresets   int  `default:"0" env:"ETUDE_MAX_PRESETS" help:"Custom presets there may be; 0 means no limit." placeholder:"N"`
+
+	Drain time.Duration `default:"10s" env:"ETUDE_DRAIN" help:"How long running jobs may go on after SIGTERM before they are given back." placeholder:"TIME"`
+	Log   string        `default:"text" enum:"text,json" env:"ETUDE_LOG" help:"Format of the log, on standard error: text or json."`
 }
 
 // size is a number of bytes that is written with a unit.
@@ -99,8 +103,15 @@ func (c *config) check() error {
 	if (c.AdminEmail == "") != (c.AdminPassword == "") {
 		fault("ETUDE_ADMIN_EMAIL and ETUDE_ADMIN_PASSWORD: set both or none")
 	}
-	if c.Workers < 0 {
-		fault("--workers %d: it must be 0 or more", c.Workers)
+	for flag, n := range map[string]int{
+		"--workers": c.Workers, "--jobs-per-pipeline": c.PerPipeline, "--max-pipelines": c.MaxPipelines, "--max-presets": c.MaxPresets,
+	} {
+		if n < 0 {
+			fault("%s %d: it must be 0 or more", flag, n)
+		}
+	}
+	if c.Drain < 0 {
+		fault("--drain %s: it must be 0 or more", c.Drain)
 	}
 	return errors.Join(faults...)
 }

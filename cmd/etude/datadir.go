@@ -83,9 +83,10 @@ type keptCredentials struct {
 	SecretAccessKey string            `json:"secret_access_key"`
 	AdminEmail      string            `json:"admin_email"`
 	AdminPassword   string            `json:"admin_password,omitempty"`
+	Announced       bool              `json:"announced"`
 	MasterKey       account.MasterKey `json:"-"`
 	Node            string            `json:"-"`
-	fresh           bool
+	fresh           bool              // not announced before this start
 }
 
 // credentials reads what earlier starts have kept, and makes and keeps what is
@@ -97,7 +98,6 @@ func (d *dataDir) credentials(c *config) (*keptCredentials, error) {
 	}
 	kept := cred
 	if kept.AccessKeyID == "" {
-		cred.fresh = true
 		kept.AccessKeyID, kept.SecretAccessKey = account.NewSecret()
 		kept.AdminEmail = "admin@localhost"
 		if c.AdminEmail == "" {
@@ -107,7 +107,7 @@ func (d *dataDir) credentials(c *config) (*keptCredentials, error) {
 			return nil, err
 		}
 	}
-	kept.fresh = cred.fresh
+	kept.fresh = !kept.Announced
 	if c.AccessKeyID != "" {
 		kept.AccessKeyID, kept.SecretAccessKey = c.AccessKeyID, c.SecretAccessKey
 	}
@@ -115,6 +115,20 @@ func (d *dataDir) credentials(c *config) (*keptCredentials, error) {
 		kept.AdminEmail, kept.AdminPassword = c.AdminEmail, c.AdminPassword
 	}
 	return &kept, errors.Join(d.masterKey(&kept), d.node(&kept))
+}
+
+// announced takes note that the first start came to its end: what it was to do
+// and say once is not done again.
+func (d *dataDir) announced(cred *keptCredentials) error {
+	if !cred.fresh {
+		return nil
+	}
+	var kept keptCredentials // without what the configuration fixes
+	if err := d.readJSON("credentials.json", &kept); err != nil {
+		return err
+	}
+	kept.Announced = true
+	return d.writeJSON("credentials.json", &kept)
 }
 
 // masterKey reads the key that seals secrets in the database.

@@ -19,13 +19,14 @@ import (
 var version = "dev"
 
 type cli struct {
-	Serve    serveCmd    `cmd:"" help:"Run the server: the site for people, the AWS endpoint for programs, and the workers."`
-	Demo     demoCmd     `cmd:"" help:"Take a song through the whole flow, through the public interfaces only, and check the results."`
-	Ready    readyCmd    `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
-	User     userCmd     `cmd:"" help:"Manage the accounts of the site."`
-	Key      keyCmd      `cmd:"" help:"Manage the access keys of programs."`
-	AWSModel awsModelCmd `cmd:"" name:"aws-model" help:"The description of Elastic Transcoder that AWS's tools need."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve    serveCmd           `cmd:"" help:"Run the server: the site for people, the AWS endpoint for programs, and the workers."`
+	Demo     demoCmd            `cmd:"" help:"Take a song through the whole flow, through the public interfaces only, and check the results."`
+	Ready    readyCmd           `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
+	User     userCmd            `cmd:"" help:"Manage the accounts of the site."`
+	Key      keyCmd             `cmd:"" help:"Manage the access keys of programs."`
+	AWSModel awsModelCmd        `cmd:"" name:"aws-model" help:"The description of Elastic Transcoder that AWS's tools need."`
+	Import   importPipelinesCmd `cmd:"" name:"import-pipelines" help:"Bring pipelines and custom presets of Elastic Transcoder with their ids. Works while the server runs."`
+	Version  versionCmd         `cmd:"" help:"Print the version."`
 }
 
 type versionCmd struct{}

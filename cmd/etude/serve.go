@@ -32,6 +32,9 @@ func (cmd *serveCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	s.announce(out, time.Since(started))
+	if err := s.dir.announced(s.cred); err != nil {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 		s.log.Info("stopping", "grace", cmd.Drain)
@@ -43,6 +46,7 @@ func (cmd *serveCmd) Run(ctx context.Context, out io.Writer) error {
 
 // listen opens both listeners, and serves them until close.
 func (s *server) listen(ctx context.Context) error {
+	s.onClose(s.stopHTTP)
 	siteAddr, err := s.serveHTTP(ctx, "--site-addr", s.SiteAddr, &s.site)
 	if err != nil {
 		return err
@@ -115,8 +119,8 @@ func httpURL(addr net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// announce says where everything is. Generated credentials are printed only
-// when they were generated.
+// announce says where everything is. Generated credentials are printed once, by
+// the first start that comes this far.
 func (s *server) announce(out io.Writer, took time.Duration) {
 	fmt.Fprintf(out, "Etude %s is ready after %d ms.\n\n", version, took.Milliseconds())
 	fmt.Fprintf(out, "  site          %s\n", s.endpoints.Site)
@@ -132,7 +136,7 @@ func (s *server) announce(out io.Writer, took time.Duration) {
 	}
 	if s.AccessKeyID == "" {
 		fmt.Fprintf(out, "\nThe root access key, for AWS's tools:\n")
-		fmt.Fprintf(out, "  export AWS_ENDPOINT_URL=%s AWS_REGION=%s\n", s.endpoints.Edge, s.Region)
+		fmt.Fprintf(out, "  export AWS_ENDPOINT_URL=%s AWS_REGION=%s AWS_DEFAULT_REGION=%s\n", s.endpoints.Edge, s.Region, s.Region)
 		fmt.Fprintf(out, "  export AWS_ACCESS_KEY_ID=%s\n  export AWS_SECRET_ACCESS_KEY=%s\n", s.cred.AccessKeyID, s.cred.SecretAccessKey)
 	}
 	fmt.Fprintln(out)

@@ -193,7 +193,11 @@ func (s *server) openServices(context.Context) error {
 	}
 	s.jobs, err = transcode.New(transcode.Config{
 		Store: s.store, Objects: s.objects, Encoder: encoder, Notification: etapi.Notification, Logger: s.log,
+		HasTopic: func(ctx context.Context, arn string) (bool, error) {
+			return s.notify.HasTopic(ctx, notify.TopicARN(arn))
+		},
 		Region: s.Region, Account: s.Account, Node: s.cred.Node, Scratch: scratch, MaxInput: int64(s.MaxUpload),
+		PerPipeline: s.PerPipeline, MaxPipelines: s.MaxPipelines, MaxPresets: s.MaxPresets,
 	})
 	if err != nil {
 		return err
@@ -247,21 +251,22 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	if err != nil {
 		return err
 	}
-	s.onClose(s.stopHTTP)
+	// Before the workers start: what this node runs from now on is not lost.
+	if err := s.jobs.TakeOver(ctx, true); err != nil {
+		return err
+	}
 	// The end of ctx begins the drain; it is not to end the workers at once.
 	if err := s.queue.Start(context.WithoutCancel(ctx), queue.Handlers{
 		RunJob: s.jobs.RunJob, FanOut: s.notify.FanOut, Deliver: s.notify.DeliverMessage,
 		Every: []queue.Periodic{
-			{Interval: 5 * time.Second, Run: func(ctx context.Context) error { return s.jobs.TakeOver(ctx, false) }},
-			{Interval: time.Hour, Run: s.sessions.DeleteExpired},
+			{Name: "take over jobs", Interval: 5 * time.Second, Run: func(ctx context.Context) error { return s.jobs.TakeOver(ctx, false) }},
+			{Name: "delete expired sessions", Interval: time.Hour, Run: s.sessions.DeleteExpired},
+			{Name: "give up unfinished uploads", Interval: time.Hour, Run: s.abortStaleUploads},
 		},
 	}); err != nil {
 		return err
 	}
 	s.onClose(s.queue.Stop)
-	if err := s.jobs.TakeOver(ctx, true); err != nil {
-		return err
-	}
 	var s3 http.Handler
 	if s.s3 != nil {
 		s3 = s.s3.Handler()
@@ -272,6 +277,23 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	}}))
 	s.site.set(s.pages)
 	return nil
+}
+
+// staleUpload is how old an upload in parts is that nobody will finish; AWS
+// advises a week.
+const staleUpload = 7 * 24 * time.Hour
+
+// abortStaleUploads frees what broken uploads have left in the embedded S3. An
+// S3 of somebody else's has rules of its own for that.
+func (s *server) abortStaleUploads(ctx context.Context) error {
+	if s.s3 == nil {
+		return nil
+	}
+	n, err := s.objects.AbortStale(ctx, s.Bucket, time.Now().Add(-staleUpload))
+	if n > 0 {
+		s.log.Info("unfinished uploads given up", "bucket", s.Bucket, "count", n)
+	}
+	return err
 }
 
 // publicEdge is the base of download links where that is not the edge of the
@@ -285,7 +307,9 @@ func (s *server) publicEdge() string {
 
 // stopHTTP lets requests end, and cuts off those that do not.
 func (s *server) stopHTTP(ctx context.Context) error {
-	s.pages.Close()
+	if s.pages != nil {
+		s.pages.Close()
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.Drain)
 	defer cancel()
 	for _, srv := range s.http {

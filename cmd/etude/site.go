@@ -37,9 +37,14 @@ func (s *server) deliverToSite(ctx context.Context, m notify.Message, _ string) 
 // sayHowItEnded is what the owner of a job is told.
 func sayHowItEnded(job *transcode.Job) (inbox.Kind, string) {
 	name := path.Base(job.Inputs[0].Key)
-	failed := 0
+	failed, results := 0, len(job.Outputs)+len(job.Playlists)
 	var why *transcode.Failure
-	for _, o := range job.Outputs {
+	for _, p := range job.Playlists {
+		if p.Failure != nil {
+			failed, why = failed+1, p.Failure
+		}
+	}
+	for _, o := range job.Outputs { // a playlist may have failed for want of one
 		if o.Failure != nil {
 			failed, why = failed+1, o.Failure
 		}
@@ -47,9 +52,9 @@ func sayHowItEnded(job *transcode.Job) (inbox.Kind, string) {
 	switch {
 	case why == nil:
 		return inbox.Good, fmt.Sprintf("Your file %s has been processed.", name)
-	case failed < len(job.Outputs):
+	case failed < results:
 		return inbox.Bad, fmt.Sprintf("Your file %s has been processed, but %d of its %d results could not be made. %s %s",
-			name, failed, len(job.Outputs), why.Reason, why.Remedy)
+			name, failed, results, why.Reason, why.Remedy)
 	}
 	return inbox.Bad, fmt.Sprintf("Your file %s could not be processed. %s %s", name, why.Reason, why.Remedy)
 }
