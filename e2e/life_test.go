@@ -1,10 +1,13 @@
 package e2e_test
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,6 +75,44 @@ func TestFirstStartGeneratesCredentialsOnce(t *testing.T) {
 	}
 	if string(first) != string(second) {
 		t.Error("the second start changed the credentials")
+	}
+}
+
+// TestFirstStartThatFails: what the first start says once is not lost with it.
+func TestFirstStartThatFails(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	env := []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+	if _, err := start(data, env, "--database-url", "postgres://nobody@127.0.0.1:1/nothing?connect_timeout=1"); err == nil {
+		t.Fatal("the server started without its database")
+	}
+	for _, first := range []bool{true, false} {
+		cmd := exec.Command(binary, "serve", "--data", data, "--site-addr", "127.0.0.1:0", "--edge-addr", "127.0.0.1:0")
+		cmd.Env = env
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out, said := bufio.NewReader(stdout), ""
+		for err == nil && !strings.Contains(said, "  data ") {
+			var line string
+			line, err = out.ReadString('\n')
+			said += line
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		rest, err := io.ReadAll(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the server exited with %v, want 0", err)
+		}
+		said += string(rest)
+		if got := strings.Contains(said, "password") && strings.Contains(said, "AWS_SECRET_ACCESS_KEY"); got != first {
+			t.Errorf("the credentials were printed: %v, want %v, in:\n%s", got, first, said)
+		}
 	}
 }
 
