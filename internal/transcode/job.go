@@ -158,6 +158,10 @@ func (j *Job) OutputRef(p *Pipeline, o *Output) ObjectRef {
 	return ObjectRef{Bucket: p.Content.Bucket, Key: j.OutputKeyPrefix + o.Key}
 }
 
+// OneObject reports whether the output is the one object that OutputRef says,
+// and not segments with a playlist.
+func (j *Job) OneObject(o *Output) bool { return firstSuffix(j.layout(o)) == "" }
+
 // finish sets the status that outputs and playlists add up to: Complete only if
 // all are.
 func (j *Job) finish(now time.Time) {

@@ -93,12 +93,24 @@ func (s *Site) downloadOriginal(w http.ResponseWriter, v *visit) {
 	if !ok {
 		return
 	}
-	pipeline, err := s.cfg.Jobs.ReadPipeline(v.Context(), job.Pipeline)
-	if err != nil {
-		s.broken(w, v.Request, err)
+	pipeline, ok := s.pipelineOf(w, v, job)
+	if !ok {
 		return
 	}
 	s.download(w, v, transcode.ObjectRef{Bucket: pipeline.InputBucket, Key: job.Inputs[0].Key}, inputName(job))
+}
+
+// pipelineOf returns the pipeline that says where a job's files are, or answers
+// that it was deleted.
+func (s *Site) pipelineOf(w http.ResponseWriter, v *visit, job *transcode.Job) (*transcode.Pipeline, bool) {
+	p, err := s.cfg.Jobs.ReadPipeline(v.Context(), job.Pipeline)
+	switch {
+	case transcode.IsKind(err, transcode.NotFound):
+		s.fail(w, v.Request, http.StatusGone, "The pipeline that made this file was deleted, and with it the way to the file. Ask the operator for it.")
+	case err != nil:
+		s.broken(w, v.Request, err)
+	}
+	return p, err == nil
 }
 
 func (s *Site) downloadOutput(w http.ResponseWriter, v *visit) {
@@ -108,12 +120,11 @@ func (s *Site) downloadOutput(w http.ResponseWriter, v *visit) {
 	}
 	for i := range job.Outputs {
 		o := &job.Outputs[i]
-		if o.ID != v.PathValue("output") || o.Status != transcode.Complete {
+		if o.ID != v.PathValue("output") || o.Status != transcode.Complete || !job.OneObject(o) {
 			continue
 		}
-		pipeline, err := s.cfg.Jobs.ReadPipeline(v.Context(), job.Pipeline)
-		if err != nil {
-			s.broken(w, v.Request, err)
+		pipeline, ok := s.pipelineOf(w, v, job)
+		if !ok {
 			return
 		}
 		s.download(w, v, job.OutputRef(pipeline, o), lastElement(o.Key))

@@ -526,3 +526,33 @@ func TestEdge(t *testing.T) {
 		}
 	}
 }
+
+// A job of the API's may make what is no one file, and outlive its pipeline.
+func TestSegmentsAndDeletedPipelines(t *testing.T) {
+	s := newStage(t)
+	u := s.user("clara")
+	v := s.signedIn(u)
+	v.upload(aFormat("wav"), aFile("a.wav", "x"))
+	uploaded := s.ownJobs(u)[0]
+	job, err := s.jobs.CreateJob(t.Context(), transcode.JobSpec{
+		Pipeline: uploaded.Pipeline, Owner: string(u.ID), Inputs: uploaded.Inputs,
+		Outputs: []transcode.OutputSpec{{Key: "live/a", PresetID: "1351620000001-200060", SegmentDuration: "10"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.runJobs()
+	page := fileURL(job.ID)
+	d := v.get(page).shows(http.StatusOK)
+	d.has(".card", "in segments for players")
+	d.count(".card a.button", 0)
+	v.get(page + "/outputs/1/download").shows(http.StatusNotFound)
+
+	page = fileURL(uploaded.ID)
+	v.get(page).shows(http.StatusOK).count(".card a.button", 1)
+	if err := s.jobs.DeletePipeline(t.Context(), uploaded.Pipeline); err != nil {
+		t.Fatal(err)
+	}
+	v.get(page).shows(http.StatusOK)
+	v.get(page+"/outputs/1/download").shows(http.StatusGone).has("main", "pipeline that made this file was deleted")
+}

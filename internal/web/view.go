@@ -223,6 +223,9 @@ func newChip(j *transcode.Job, o *transcode.Output) chip {
 		c.Tone, c.Word = busy, "in the works"
 	case transcode.Complete:
 		c.Tone, c.Word = good, "ready"
+		if !j.OneObject(o) {
+			break // there is no one file to be had
+		}
 		c.URL = fileURL(j.ID) + "/outputs/" + url.PathEscape(o.ID) + "/download"
 	case transcode.Canceled:
 		c.Tone, c.Word = bad, "canceled"
@@ -280,6 +283,9 @@ func commonFailure(j *transcode.Job) *transcode.Failure {
 
 func newCard(j *transcode.Job, o *transcode.Output, told string) card {
 	c := card{chip: newChip(j, o), Note: note(&o.Preset)}
+	if !j.OneObject(o) {
+		c.Note += ", in segments for players"
+	}
 	if o.Status == transcode.Failed {
 		c.Detail = o.StatusDetail
 		if o.Failure != nil && told == "" {
@@ -293,7 +299,9 @@ func newCard(j *transcode.Job, o *transcode.Output, told string) card {
 			{Name: "Channels", Value: channelWord(m.Channels)},
 			{Name: "Length", Value: clock(m.Duration)},
 			{Name: "Size", Value: megabytes(m.Size)},
-			{Name: "SHA-256", Value: m.SHA256, Code: true},
+		}
+		if m.SHA256 != "" {
+			c.Facts = append(c.Facts, fact{Name: "SHA-256", Value: m.SHA256, Code: true})
 		}
 	}
 	return c
