@@ -49,7 +49,9 @@ func openBrowser(t testing.TB) *browser {
 	opts := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
 	opts = append(opts, chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.NoFirstRun, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("hide-scrollbars", true))
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("hide-scrollbars", true),
+		// Without a locale, Chromium finds no file whose name is not ASCII.
+		chromedp.Env("LANG=C.UTF-8"))
 	ctx, endAllocator := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), opts...)
 	ctx, endBrowser := chromedp.NewContext(ctx)
 	b := &browser{t: t}
