@@ -145,7 +145,6 @@ func (a *api) serve(r *http.Request) (*operation, any, error) {
 
 // authenticate returns whose access key signed the request, and its body.
 func (a *api) authenticate(r *http.Request) (who account.Identity, body []byte, err error) {
-	var lookup error
 	v := sigv4.Verifier{
 		Service: signingName,
 		Now:     a.Now,
@@ -155,7 +154,6 @@ func (a *api) authenticate(r *http.Request) (who account.Identity, body []byte, 
 			if errors.Is(err, account.ErrNotFound) {
 				return "", sigv4.ErrUnknownKey
 			}
-			lookup = err
 			return secret, err
 		},
 	}
@@ -169,11 +167,10 @@ func (a *api) authenticate(r *http.Request) (who account.Identity, body []byte, 
 			_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
 		}
 		return account.Identity{}, nil, err
-	case lookup != nil:
-		return account.Identity{}, nil, fmt.Errorf("authenticate: %w", err)
+	case errors.Is(err, sigv4.ErrBody):
+		return account.Identity{}, nil, serialization("The request could not be read: %v.", err)
 	}
-	// What is left is a body that broke off or was badly framed.
-	return account.Identity{}, nil, serialization("The request could not be read: %v.", err)
+	return account.Identity{}, nil, fmt.Errorf("authenticate: %w", err)
 }
 
 // encode writes a reply without escaping <, > and &, as AWS does.

@@ -9,6 +9,10 @@ import (
 // access key that does not exist or may not be used.
 var ErrUnknownKey = errors.New("unknown access key")
 
+// ErrBody is wrapped by what [Verifier.Verify] returns if the body broke off or
+// was badly framed: the client's doing, and no word on the signature.
+var ErrBody = errors.New("read request body")
+
 // Kind says what is wrong with a request's signature, in no protocol's words.
 // Each constant names the two codes that AWS's services use: first that of the
 // JSON protocols, then that of the Query protocol; and the usual status.

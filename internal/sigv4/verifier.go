@@ -63,8 +63,8 @@ type Identity struct {
 // It reads the whole body, returns it and puts it back into r.Body. A session
 // token is signed like any header but otherwise means nothing.
 //
-// A fault of the request is an *[Error]. Any other error is a fault of reading
-// the body or of Secret, and says nothing about the signature.
+// A fault of the request is an *[Error]. Any other error is of reading the body,
+// and then wraps [ErrBody], or of Secret; neither says anything of the signature.
 func (v *Verifier) Verify(r *http.Request) (Identity, []byte, error) {
 	// What ParseQuery skips (a semicolon, a broken escape) would go unsigned.
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -151,7 +151,7 @@ func (v *Verifier) readBody(r *http.Request) ([]byte, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("read request body: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrBody, err)
 	}
 	if int64(len(body)) > limit {
 		return nil, tooLarge

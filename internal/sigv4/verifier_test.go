@@ -384,7 +384,7 @@ func TestVerifyOtherErrors(t *testing.T) {
 	broken := errors.New("it broke")
 	r := signed(t)
 	r.Body = io.NopCloser(iotest.ErrReader(broken))
-	if _, _, err := newVerifier().Verify(r); !errors.Is(err, broken) || kindOf(err) != 0 {
+	if _, _, err := newVerifier().Verify(r); !errors.Is(err, broken) || !errors.Is(err, sigv4.ErrBody) || kindOf(err) != 0 {
 		t.Errorf("body that cannot be read: error = %v, want %v", err, broken)
 	}
 	v := newVerifier()

@@ -107,7 +107,6 @@ func (a *api) serve(r *http.Request) (account.Identity, error) {
 
 // authenticate returns whose access key signed the request, and its body.
 func (a *api) authenticate(r *http.Request) (who account.Identity, body []byte, err error) {
-	var lookup error
 	v := sigv4.Verifier{
 		Service: signingName,
 		Now:     a.Now,
@@ -117,20 +116,17 @@ func (a *api) authenticate(r *http.Request) (who account.Identity, body []byte, 
 			if errors.Is(err, account.ErrNotFound) {
 				return "", sigv4.ErrUnknownKey
 			}
-			lookup = err
 			return secret, err
 		},
 	}
 	_, body, err = v.Verify(r)
-	var signed *sigv4.Error
 	switch {
 	case err == nil:
 		return who, body, nil
-	case errors.As(err, &signed), lookup != nil:
-		return account.Identity{}, nil, fmt.Errorf("authenticate: %w", err)
+	case errors.Is(err, sigv4.ErrBody):
+		return account.Identity{}, nil, &fault{http.StatusBadRequest, "MalformedInput", fmt.Sprintf("The request could not be read: %v.", err)}
 	}
-	// What is left is a body that broke off or was badly framed.
-	return account.Identity{}, nil, &fault{http.StatusBadRequest, "MalformedInput", fmt.Sprintf("The request could not be read: %v.", err)}
+	return account.Identity{}, nil, fmt.Errorf("authenticate: %w", err)
 }
 
 // parameters returns those of the query and of a form in the body. Verify has
