@@ -116,6 +116,27 @@ func TestFirstStartThatFails(t *testing.T) {
 	}
 }
 
+// TestFirstStartThatFailedHadThePassword: a start that was to make the first
+// account came to nothing, and the next one was not told of it.
+func TestFirstStartThatFailedHadThePassword(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if _, err := start(data, environment(), "--database-url", "postgres://nobody@127.0.0.1:1/nothing?connect_timeout=1"); err == nil {
+		t.Fatal("the server started without its database")
+	}
+	_, err := start(data, []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()})
+	if err == nil || !strings.Contains(err.Error(), "set ETUDE_ADMIN_EMAIL and ETUDE_ADMIN_PASSWORD") {
+		t.Errorf("the next start: %v, want what to set", err)
+	}
+	s, err := start(data, environment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.signIn(t)
+	if err := s.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadyz(t *testing.T) {
 	s := shared(t)
 	if got := s.anonymous(t, s.site+"/readyz"); got != 200 {

@@ -183,6 +183,19 @@ func (d *dataDir) write(name string, content []byte) error {
 	if err := os.Rename(tmp.Name(), d.file(name)); err != nil {
 		return fmt.Errorf("write data directory: %w", err)
 	}
+	return d.sync()
+}
+
+// sync makes a new name in the directory outlast a power cut, as that of the
+// master key must.
+func (d *dataDir) sync() error {
+	dir, err := os.Open(d.path)
+	if err != nil {
+		return fmt.Errorf("write data directory: %w", err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fmt.Errorf("write data directory: %w", err)
+	}
 	return nil
 }
 

@@ -172,6 +172,10 @@ func (s *server) s3Key(ctx context.Context, id string) (objectstore.Key, error) 
 func (s *server) openAccounts(ctx context.Context) error {
 	s.accounts = account.New(s.store, s.cred.MasterKey)
 	admin, err := s.accounts.FirstAdmin(ctx)
+	if errors.Is(err, account.ErrNotFound) && s.cred.AdminPassword == "" {
+		// The start that was to make it had them, and came to nothing.
+		return errors.New("there is no account yet, and no password for the first one: set ETUDE_ADMIN_EMAIL and ETUDE_ADMIN_PASSWORD")
+	}
 	if errors.Is(err, account.ErrNotFound) {
 		admin, err = s.accounts.CreateUser(ctx, s.cred.AdminEmail, s.cred.AdminPassword, true)
 	}
