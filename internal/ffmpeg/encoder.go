@@ -111,15 +111,6 @@ func findProgram(name string) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
-// Version returns the version of the ffmpeg that is installed.
-func (e *Encoder) Version() (string, error) {
-	t, err := e.toolchain()
-	if err != nil {
-		return "", err
-	}
-	return t.can.Version, nil
-}
-
 // Sandbox says in a few words how ffmpeg is locked in on this host.
 func (e *Encoder) Sandbox() string {
 	t, err := e.toolchain()
