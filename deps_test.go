@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 
 	// Leaves and build tools.
 	"manifest":          nil,
+	"s3event":           nil,
 	"sigv4":             nil,
 	"snsmsg":            nil,
 	"tune":              nil,
