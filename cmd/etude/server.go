@@ -225,11 +225,11 @@ func (s *server) firstStart(ctx context.Context) error {
 			return err
 		}
 	}
-	topic, err := s.notify.CreateTopic(ctx, topicName)
+	topic, err := s.notify.CreateTopic(ctx, notify.TopicSpec{Name: topicName})
 	if err != nil {
 		return err
 	}
-	if _, err := s.notify.Subscribe(ctx, topic, notify.Site, ""); err != nil {
+	if _, err := s.notify.Subscribe(ctx, notify.SubscriptionSpec{Topic: topic, Protocol: notify.Site}); err != nil {
 		return err
 	}
 	arn := string(topic)

@@ -64,7 +64,7 @@ func (w *world) work(t *testing.T) (failed []error) {
 
 func (w *world) topic(t *testing.T, name string) notify.TopicARN {
 	t.Helper()
-	arn, err := w.CreateTopic(t.Context(), name)
+	arn, err := w.CreateTopic(t.Context(), notify.TopicSpec{Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,11 +73,11 @@ func (w *world) topic(t *testing.T, name string) notify.TopicARN {
 
 func (w *world) subscribe(t *testing.T, topic notify.TopicARN, endpoint string) notify.SubscriptionARN {
 	t.Helper()
-	arn, err := w.Subscribe(t.Context(), topic, notify.Site, endpoint)
+	sub, err := w.Subscribe(t.Context(), notify.SubscriptionSpec{Topic: topic, Protocol: notify.Site, Endpoint: endpoint})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return arn
+	return sub.ARN
 }
 
 func TestMessageReachesEverySubscriptionOnce(t *testing.T) {
@@ -158,14 +158,14 @@ func TestTopicsAndSubscriptionsAreMadeOnce(t *testing.T) {
 func TestBadTopicsAndSubscriptions(t *testing.T) {
 	w := open(t)
 	for _, name := range []string{"", "with space", "ü", "a/b", string(make([]byte, 257))} {
-		if _, err := w.CreateTopic(t.Context(), name); err == nil {
+		if _, err := w.CreateTopic(t.Context(), notify.TopicSpec{Name: name}); err == nil {
 			t.Errorf("topic %.20q was made", name)
 		}
 	}
-	if _, err := w.Subscribe(t.Context(), "arn:aws:sns:eu-west-1:000000000000:none", notify.Site, ""); !errors.Is(err, notify.ErrNotFound) {
+	if _, err := w.Subscribe(t.Context(), notify.SubscriptionSpec{Topic: "arn:aws:sns:eu-west-1:000000000000:none", Protocol: notify.Site}); !errors.Is(err, notify.ErrNotFound) {
 		t.Errorf("subscribe to no topic: %v, want ErrNotFound", err)
 	}
-	if _, err := w.Subscribe(t.Context(), w.topic(t, "jobs"), "carrier-pigeon", "x"); err == nil {
+	if _, err := w.Subscribe(t.Context(), notify.SubscriptionSpec{Topic: w.topic(t, "jobs"), Protocol: "carrier-pigeon", Endpoint: "x"}); err == nil {
 		t.Error("subscribed by a protocol that there is not")
 	}
 }

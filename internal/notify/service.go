@@ -22,6 +22,10 @@ type Config struct {
 	// often with the same MessageID when it fails or the node dies.
 	Deliver map[Protocol]func(ctx context.Context, m Message, endpoint string) error
 
+	// TokenKey is a secret from which the tokens in confirmations are made; it is
+	// kept outside of the Store.
+	TokenKey [32]byte
+
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -47,21 +51,49 @@ type Store interface {
 	// UpdateNotify runs fn in one transaction; see transcode.Store.Update.
 	UpdateNotify(ctx context.Context, fn func(Tx) error) error
 	// Topic, Message and Subscription return ErrNotFound for what they do not
-	// have.
+	// have. A subscription that was deleted is still had.
 	Topic(ctx context.Context, arn TopicARN) (Topic, error)
 	Message(ctx context.Context, id MessageID) (Message, error)
 	Subscription(ctx context.Context, arn SubscriptionARN) (Subscription, error)
+	// Topics returns at most limit topics after one, in the order of their ARNs,
+	// and whether there are more.
+	Topics(ctx context.Context, after TopicARN, limit int) (topics []Topic, more bool, err error)
+	// SubscriptionPage does the same for the subscriptions that live, of one topic
+	// or, if that is empty, of all.
+	SubscriptionPage(ctx context.Context, topic TopicARN, after SubscriptionARN, limit int) (subs []Subscription, more bool, err error)
+	// CountSubscriptions counts a topic's since that was made.
+	CountSubscriptions(ctx context.Context, topic Topic) (SubscriptionCounts, error)
 	// Deliveries returns the deliveries of a message, by subscription.
 	Deliveries(ctx context.Context, id MessageID) ([]Delivery, error)
 }
 
-// Tx is one transaction on a Store.
+// Tx is one transaction on a Store. What it reads of topics, subscriptions,
+// confirmations and deliveries, nobody else changes until it ends.
 type Tx interface {
-	EnsureTopic(ctx context.Context, t Topic) error
-	// EnsureSubscription returns the one that is there with s's topic, protocol
-	// and endpoint, else makes s. It returns ErrNotFound if there is no topic.
-	EnsureSubscription(ctx context.Context, s Subscription) (Subscription, error)
+	// EnsureTopic returns the one that is there of t's ARN, else makes t.
+	EnsureTopic(ctx context.Context, t Topic) (Topic, error)
+	// Topic returns ErrNotFound if there is none, and so do UpdateTopic and
+	// DeleteTopic. Updates leave times as they are.
+	Topic(ctx context.Context, arn TopicARN) (Topic, error)
+	UpdateTopic(ctx context.Context, t Topic) error
+	// DeleteTopic deletes its subscriptions too.
+	DeleteTopic(ctx context.Context, arn TopicARN, now time.Time) error
+
+	// EnsureSubscription returns the one that lives with s's topic, protocol and
+	// endpoint, else makes s and says that it is fresh. The topic is to be there.
+	EnsureSubscription(ctx context.Context, s Subscription) (made Subscription, fresh bool, err error)
+	// Subscription returns ErrNotFound if there is none, and so does
+	// UpdateSubscription.
+	Subscription(ctx context.Context, arn SubscriptionARN) (Subscription, error)
+	// UpdateSubscription writes Attributes, what became of the confirmation, and
+	// DeleteTime.
+	UpdateSubscription(ctx context.Context, s Subscription) error
+	// Subscriptions returns those of a topic that live, the oldest first.
 	Subscriptions(ctx context.Context, topic TopicARN) ([]Subscription, error)
+
+	InsertConfirmation(ctx context.Context, c Confirmation) error
+	// Confirmation returns ErrNotFound for a token that was never given out.
+	Confirmation(ctx context.Context, hash string) (Confirmation, error)
 
 	// InsertMessage keeps m, and queues the task FanOut for it.
 	InsertMessage(ctx context.Context, m Message) error
@@ -84,7 +116,7 @@ type Deliver struct {
 
 // Publish keeps a message for all who subscribe to its topic.
 func (s *Service) Publish(ctx context.Context, topic TopicARN, subject, body string) (MessageID, error) {
-	m := Message{ID: MessageID(uuid.NewString()), Topic: topic, Subject: subject, Body: body, PublishTime: s.Now()}
+	m := Message{ID: MessageID(uuid.NewString()), Topic: topic, Type: Notification, Subject: subject, Body: body, PublishTime: s.Now()}
 	err := s.Store.UpdateNotify(ctx, func(tx Tx) error { return tx.InsertMessage(ctx, m) })
 	if err != nil {
 		return "", fmt.Errorf("publish to %s: %w", topic, err)
@@ -92,8 +124,8 @@ func (s *Service) Publish(ctx context.Context, topic TopicARN, subject, body str
 	return m.ID, nil
 }
 
-// FanOut makes a delivery for each subscription that a message's topic has now.
-// It may be called any number of times.
+// FanOut makes a delivery for each subscription that a message's topic has now
+// and that accepts it. It may be called any number of times.
 func (s *Service) FanOut(ctx context.Context, id MessageID) error {
 	return s.Store.UpdateNotify(ctx, func(tx Tx) error {
 		m, err := tx.Message(ctx, id)
@@ -103,11 +135,18 @@ func (s *Service) FanOut(ctx context.Context, id MessageID) error {
 		if err != nil {
 			return err
 		}
+		if m.To != "" {
+			_, err := tx.InsertDelivery(ctx, Delivery{Message: id, Subscription: m.To})
+			return err
+		}
 		subs, err := tx.Subscriptions(ctx, m.Topic)
 		if err != nil {
 			return err
 		}
 		for _, sub := range subs {
+			if !sub.Accepts(&m) {
+				continue
+			}
 			if _, err := tx.InsertDelivery(ctx, Delivery{Message: id, Subscription: sub.ARN}); err != nil {
 				return err
 			}

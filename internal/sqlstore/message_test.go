@@ -44,54 +44,11 @@ func TestPublish(t *testing.T) {
 		if m.PublishTime.IsZero() {
 			t.Error("the message has no time")
 		}
-		want := notify.Message{ID: task.Message, Topic: topicARN, Subject: "s", Body: "m", PublishTime: m.PublishTime}
+		want := notify.Message{ID: task.Message, Topic: topicARN, Type: notify.Notification, Subject: "s", Body: "m", PublishTime: m.PublishTime}
 		if diff := cmp.Diff(want, m); diff != "" {
 			t.Errorf("message: want (-), got (+):\n%s", diff)
 		}
 		if _, err := store.Message(t.Context(), "none"); !errors.Is(err, notify.ErrNotFound) {
-			t.Errorf("got the error %v, want %v", err, notify.ErrNotFound)
-		}
-	})
-}
-
-func TestSubscriptions(t *testing.T) {
-	eachStore(t, func(t *testing.T, store *sqlstore.Store, _ *sqlstoretest.Tasks) {
-		first := notify.Subscription{ARN: topicARN + ":1", Topic: topicARN, Protocol: notify.Site, CreateTime: noon}
-		err := store.UpdateNotify(t.Context(), func(tx notify.Tx) error {
-			_, err := tx.EnsureSubscription(t.Context(), first)
-			return err
-		})
-		if !errors.Is(err, notify.ErrNotFound) {
-			t.Errorf("no topic: got the error %v, want %v", err, notify.ErrNotFound)
-		}
-		again, other := first, first
-		again.ARN, other.ARN, other.Endpoint = topicARN+":2", topicARN+":3", "https://example.com"
-		change(t, store, func(tx notify.Tx) error {
-			for range 2 {
-				if err := tx.EnsureTopic(t.Context(), notify.Topic{ARN: topicARN, CreateTime: noon}); err != nil {
-					return err
-				}
-			}
-			for _, tt := range []struct{ give, want notify.Subscription }{{first, first}, {again, first}, {other, other}} {
-				got, err := tx.EnsureSubscription(t.Context(), tt.give)
-				if err != nil {
-					return err
-				}
-				if diff := cmp.Diff(tt.want, got); diff != "" {
-					t.Errorf("want (-), got (+):\n%s", diff)
-				}
-			}
-			all, err := tx.Subscriptions(t.Context(), topicARN)
-			if diff := cmp.Diff([]notify.Subscription{first, other}, all); diff != "" {
-				t.Errorf("list: want (-), got (+):\n%s", diff)
-			}
-			return err
-		})
-		got, err := store.Subscription(t.Context(), other.ARN)
-		if err != nil || got != other {
-			t.Errorf("got %v and the error %v, want %v", got, err, other)
-		}
-		if _, err := store.Subscription(t.Context(), again.ARN); !errors.Is(err, notify.ErrNotFound) {
 			t.Errorf("got the error %v, want %v", err, notify.ErrNotFound)
 		}
 	})
@@ -102,10 +59,7 @@ func TestDelivery(t *testing.T) {
 		sub := notify.Subscription{ARN: topicARN + ":1", Topic: topicARN, Protocol: notify.Site, CreateTime: noon}
 		m := notify.Message{ID: "m", Topic: topicARN, PublishTime: noon}
 		change(t, store, func(tx notify.Tx) error {
-			if err := tx.EnsureTopic(t.Context(), notify.Topic{ARN: topicARN, CreateTime: noon}); err != nil {
-				return err
-			}
-			if _, err := tx.EnsureSubscription(t.Context(), sub); err != nil {
+			if _, _, err := tx.EnsureSubscription(t.Context(), sub); err != nil {
 				return err
 			}
 			return tx.InsertMessage(t.Context(), m)

@@ -28,6 +28,9 @@ func TestQueryPlans(t *testing.T) {
 		{"attempts", selectAttempt + " WHERE job_id = ? ORDER BY number", "sqlite_autoindex_attempts_1"},
 		{"next job", nextJob, "jobs_pipeline_status"},
 		{"oldest job", oldest("?", transcode.Submitted), "jobs_pipeline_status"},
+		{"topics", topicsAfter, "sqlite_autoindex_topics_1"},
+		{"all subscriptions", subscriptionsAfter, "subscriptions_live"},
+		{"subscriptions of a topic", subscriptionsOfAfter, "subscriptions_topic"},
 		{"expired sessions", "DELETE FROM sessions WHERE expiry_ms <= ?", "sessions_expiry"},
 	}
 	lost, _ := openAttemptsQuery(time.Now(), "", 10)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"etude/internal/notify"
 	"etude/internal/transcode"
 )
 
@@ -23,10 +24,11 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // rows that people have lose it, so write a migration first.
 func TestStoredJSON(t *testing.T) {
 	for name, value := range map[string]any{
-		"job_spec":      new(jobSpec),
-		"job_outputs":   new([]transcode.Output),
-		"pipeline_spec": new(pipelineSpec),
-		"preset_spec":   new(transcode.Preset),
+		"job_spec":           new(jobSpec),
+		"job_outputs":        new([]transcode.Output),
+		"message_attributes": new(map[string]notify.MessageAttribute),
+		"pipeline_spec":      new(pipelineSpec),
+		"preset_spec":        new(transcode.Preset),
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0

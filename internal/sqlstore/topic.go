@@ -3,85 +3,125 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"time"
 
 	"etude/internal/notify"
 )
 
-// EnsureTopic makes a topic unless it is here; see notify.Tx.
-func (t *tx) EnsureTopic(ctx context.Context, topic notify.Topic) error {
-	_, err := t.exec(ctx, "INSERT INTO topics (arn, create_ms) VALUES (?, ?) ON CONFLICT DO NOTHING",
-		topic.ARN, topic.CreateTime.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("insert topic %q: %w", topic.ARN, err)
+const selectTopic = "SELECT arn, attributes, tags, create_ms FROM topics"
+
+func readTopic(row scanner) (t notify.Topic, err error) {
+	var created sql.NullInt64
+	var attributes, tags string
+	if err := row.Scan(&t.ARN, &attributes, &tags, &created); err != nil {
+		return t, err
 	}
-	return nil
+	t.CreateTime = moment(created)
+	if t.Attributes, err = readMap[notify.Attributes](attributes); err != nil {
+		return t, fmt.Errorf("read attributes of topic %q: %w", t.ARN, err)
+	}
+	if t.Tags, err = readMap[map[string]string](tags); err != nil {
+		return t, fmt.Errorf("read tags of topic %q: %w", t.ARN, err)
+	}
+	return t, nil
 }
 
-// Topic returns a topic; see notify.Store.
-func (s *Store) Topic(ctx context.Context, arn notify.TopicARN) (notify.Topic, error) {
-	topic, err := first(ctx, s.read, notify.ErrNotFound, func(row scanner) (t notify.Topic, err error) {
-		var created sql.NullInt64
-		err = row.Scan(&t.ARN, &created)
-		t.CreateTime = moment(created)
-		return t, err
-	}, "SELECT arn, create_ms FROM topics WHERE arn = ?", arn)
+// readMap reads a column with a JSON object; an empty one is a nil map.
+func readMap[M ~map[K]V, K comparable, V any](text string) (m M, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(text), &m); err != nil || len(m) == 0 {
+		return nil, err
+	}
+	return m, nil
+}
+
+// writeMap writes what readMap reads.
+func writeMap[M ~map[K]V, K comparable, V any](m M) string {
+	if len(m) == 0 {
+		return "{}"
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // of strings, which cannot fail
+	}
+	return string(text)
+}
+
+// EnsureTopic makes a topic unless it is here; see notify.Tx.
+func (t *tx) EnsureTopic(ctx context.Context, topic notify.Topic) (notify.Topic, error) {
+	_, err := t.exec(ctx, "INSERT INTO topics (arn, attributes, tags, create_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		topic.ARN, writeMap(topic.Attributes), writeMap(topic.Tags), topic.CreateTime.UnixMilli())
+	if err != nil {
+		return notify.Topic{}, fmt.Errorf("insert topic %q: %w", topic.ARN, err)
+	}
+	return t.Topic(ctx, topic.ARN)
+}
+
+func (c conn) topic(ctx context.Context, arn notify.TopicARN, lock string) (notify.Topic, error) {
+	topic, err := first(ctx, c, notify.ErrNotFound, readTopic, selectTopic+" WHERE arn = ?"+lock, arn)
 	if err != nil {
 		return notify.Topic{}, fmt.Errorf("read topic %q: %w", arn, err)
 	}
 	return topic, nil
 }
 
-const selectSubscription = "SELECT arn, topic, protocol, endpoint, create_ms FROM subscriptions"
-
-func readSubscription(row scanner) (s notify.Subscription, err error) {
-	var created sql.NullInt64
-	err = row.Scan(&s.ARN, &s.Topic, &s.Protocol, &s.Endpoint, &created)
-	s.CreateTime = moment(created)
-	return s, err
+// Topic returns a topic; see notify.Store.
+func (s *Store) Topic(ctx context.Context, arn notify.TopicARN) (notify.Topic, error) {
+	return s.read.topic(ctx, arn, "")
 }
 
-// EnsureSubscription makes a subscription unless one like it is here; see
-// notify.Tx.
-func (t *tx) EnsureSubscription(ctx context.Context, s notify.Subscription) (notify.Subscription, error) {
-	made, err := t.ensureSubscription(ctx, s)
-	if err != nil {
-		return notify.Subscription{}, fmt.Errorf("insert subscription to %q: %w", s.Topic, err)
-	}
-	return made, nil
+// Topic returns a topic, and keeps others from changing it; see notify.Tx.
+func (t *tx) Topic(ctx context.Context, arn notify.TopicARN) (notify.Topic, error) {
+	return t.topic(ctx, arn, t.lock())
 }
 
-func (t *tx) ensureSubscription(ctx context.Context, s notify.Subscription) (made notify.Subscription, err error) {
-	_, err = first(ctx, t.conn, notify.ErrNotFound, func(row scanner) (n int, err error) {
-		return n, row.Scan(&n)
-	}, "SELECT 1 FROM topics WHERE arn = ?", s.Topic)
+const topicsAfter = selectTopic + " WHERE arn > ? ORDER BY arn LIMIT ?"
+
+// Topics returns a page of the topics; see notify.Store.
+func (s *Store) Topics(ctx context.Context, after notify.TopicARN, limit int) ([]notify.Topic, bool, error) {
+	topics, err := list(ctx, s.read, readTopic, topicsAfter, after, limit+1)
 	if err != nil {
-		return made, err
+		return nil, false, fmt.Errorf("list topics: %w", err)
 	}
-	_, err = t.exec(ctx, `INSERT INTO subscriptions (arn, topic, protocol, endpoint, create_ms)
-		VALUES (?, ?, ?, ?, ?) ON CONFLICT (topic, protocol, endpoint) DO NOTHING`,
-		s.ARN, s.Topic, s.Protocol, s.Endpoint, s.CreateTime.UnixMilli())
-	if err != nil {
-		return made, err
-	}
-	return first(ctx, t.conn, notify.ErrNotFound, readSubscription,
-		selectSubscription+" WHERE topic = ? AND protocol = ? AND endpoint = ?", s.Topic, s.Protocol, s.Endpoint)
+	topics, more := cut(topics, limit)
+	return topics, more, nil
 }
 
-// Subscriptions returns a topic's subscriptions, oldest first; see notify.Tx.
-func (t *tx) Subscriptions(ctx context.Context, topic notify.TopicARN) ([]notify.Subscription, error) {
-	all, err := list(ctx, t.conn, readSubscription, selectSubscription+" WHERE topic = ? ORDER BY create_ms, arn", topic)
-	if err != nil {
-		return nil, fmt.Errorf("list subscriptions to %q: %w", topic, err)
+// cut returns the first limit items, and whether there were more.
+func cut[T any](items []T, limit int) ([]T, bool) {
+	if len(items) > limit {
+		return items[:limit], true
 	}
-	return all, nil
+	return items, false
 }
 
-// Subscription returns a subscription; see notify.Store.
-func (s *Store) Subscription(ctx context.Context, arn notify.SubscriptionARN) (notify.Subscription, error) {
-	sub, err := first(ctx, s.read, notify.ErrNotFound, readSubscription, selectSubscription+" WHERE arn = ?", arn)
-	if err != nil {
-		return notify.Subscription{}, fmt.Errorf("read subscription %q: %w", arn, err)
+// UpdateTopic writes a topic's attributes and tags; see notify.Tx.
+func (t *tx) UpdateTopic(ctx context.Context, topic notify.Topic) error {
+	n, err := t.exec(ctx, "UPDATE topics SET attributes = ?, tags = ? WHERE arn = ?", writeMap(topic.Attributes), writeMap(topic.Tags), topic.ARN)
+	if err == nil && n == 0 {
+		err = notify.ErrNotFound
 	}
-	return sub, nil
+	if err != nil {
+		return fmt.Errorf("update topic %q: %w", topic.ARN, err)
+	}
+	return nil
+}
+
+// DeleteTopic removes a topic and hides its subscriptions; see notify.Tx.
+func (t *tx) DeleteTopic(ctx context.Context, arn notify.TopicARN, now time.Time) error {
+	n, err := t.exec(ctx, "DELETE FROM topics WHERE arn = ?", arn)
+	if err == nil && n == 0 {
+		err = notify.ErrNotFound
+	}
+	if err == nil {
+		_, err = t.exec(ctx, "UPDATE subscriptions SET delete_ms = ? WHERE topic = ? AND "+live, now.UnixMilli(), arn)
+	}
+	if err != nil {
+		return fmt.Errorf("delete topic %q: %w", arn, err)
+	}
+	return nil
 }
