@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"s3event":           nil,
 	"sigv4":             nil,
 	"snsmsg":            nil,
+	"snsmsg/verify":     {"snsmsg"},
 	"tune":              nil,
 	"watch":             nil,
 	"web/assets/bundle": nil,
@@ -53,7 +54,7 @@ var mayImport = map[string][]string{
 // it. A row covers the packages below it too.
 var onlyIn = map[string][]string{
 	"database/sql": {"sqlstore", "queue"},
-	"net/http":     {"edge", "etapi", "notify", "objectstore", "sigv4", "snsmsg", "stsapi", "web"},
+	"net/http":     {"edge", "etapi", "notify", "objectstore", "sigv4", "snsmsg", "snsmsg/verify", "stsapi", "web"},
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 
