@@ -2,17 +2,16 @@ package account
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"etude/internal/seal"
 )
 
 // AccessKey lets a program act for a user. The secret is sealed: Signature
@@ -40,7 +39,7 @@ type Identity struct {
 const MaxKeyName = 128
 
 // MasterKey seals secrets in the store. It is kept outside of it.
-type MasterKey [32]byte
+type MasterKey = seal.Key
 
 // NewSecret returns a random access key id and secret in the form of AWS's.
 func NewSecret() (id, secret string) {
@@ -157,34 +156,9 @@ func (s *Service) AccessKey(ctx context.Context, id string) (who Identity, secre
 	return Identity{AccessKeyID: id, User: k.User, Email: k.Email, Role: k.Role}, secret, nil
 }
 
-// seal encrypts a secret so that it opens only with the master key and under
-// the same access key id.
-func (s *Service) seal(id, secret string) []byte {
-	nonce := make([]byte, s.aead.NonceSize())
-	_, _ = rand.Read(nonce) // never fails, see crypto/rand
-	return s.aead.Seal(nonce, nonce, []byte(secret), []byte(id))
-}
+func (s *Service) seal(id, secret string) []byte { return s.master.Seal(id, []byte(secret)) }
 
 func (s *Service) open(id string, sealed []byte) (string, error) {
-	n := s.aead.NonceSize()
-	if len(sealed) < n {
-		return "", errors.New("its sealed secret is damaged")
-	}
-	secret, err := s.aead.Open(nil, sealed[:n], sealed[n:], []byte(id))
-	if err != nil {
-		return "", errors.New("its secret was sealed with another master key")
-	}
-	return string(secret), nil
-}
-
-func newAEAD(key MasterKey) cipher.AEAD {
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic(err) // 32 bytes are always a key
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err) // AES's block size always fits
-	}
-	return aead
+	secret, err := s.master.Open(id, sealed)
+	return string(secret), err
 }

@@ -1,9 +1,6 @@
 package account
 
-import (
-	"context"
-	"crypto/cipher"
-)
+import "context"
 
 // Store remembers users and access keys. All methods may be called at once from
 // many goroutines.
@@ -28,14 +25,14 @@ type Store interface {
 // Service is the accounts. All methods may be called at once from many
 // goroutines.
 type Service struct {
-	store Store
-	aead  cipher.AEAD
-	limit limiter
-	root  rootKey
+	store  Store
+	master MasterKey
+	limit  limiter
+	root   rootKey
 }
 
 // New returns a Service of the accounts in store, whose secrets are sealed with
 // key.
 func New(store Store, key MasterKey) *Service {
-	return &Service{store: store, aead: newAEAD(key)}
+	return &Service{store: store, master: key}
 }
