@@ -22,7 +22,7 @@ const module = "etude"
 // know.
 var mayImport = map[string][]string{
 	// The domains: plain Go, none knows another.
-	"account":   nil,
+	"account":   {"seal"},
 	"inbox":     {"watch"},
 	"notify":    nil,
 	"transcode": {"manifest", "watch"},
@@ -41,7 +41,9 @@ var mayImport = map[string][]string{
 
 	// Leaves and build tools.
 	"manifest":          nil,
+	"outbound":          nil,
 	"s3event":           nil,
+	"seal":              nil,
 	"sigv4":             nil,
 	"snsmsg":            nil,
 	"snsmsg/verify":     {"snsmsg"},
@@ -54,7 +56,7 @@ var mayImport = map[string][]string{
 // it. A row covers the packages below it too.
 var onlyIn = map[string][]string{
 	"database/sql": {"sqlstore", "queue"},
-	"net/http":     {"edge", "etapi", "notify", "objectstore", "sigv4", "snsmsg", "snsmsg/verify", "stsapi", "web"},
+	"net/http":     {"edge", "etapi", "notify", "objectstore", "outbound", "sigv4", "snsmsg", "snsmsg/verify", "stsapi", "web"},
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 
