@@ -97,12 +97,17 @@ type progressBar struct {
 }
 
 func newProgressBar(out io.Writer) *progressBar {
-	b := &progressBar{out: out}
-	if f, ok := out.(*os.File); ok {
-		info, err := f.Stat()
-		b.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	return &progressBar{out: out, terminal: isTerminal(out)}
+}
+
+// isTerminal reports whether somebody looks at what is written.
+func isTerminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	if !ok {
+		return false
 	}
-	return b
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 const barWidth = 32

@@ -19,14 +19,15 @@ import (
 var version = "dev"
 
 type cli struct {
-	Serve    serveCmd           `cmd:"" help:"Run the server: the site for people, the AWS endpoint for programs, and the workers."`
-	Demo     demoCmd            `cmd:"" help:"Take a song through the whole flow, through the public interfaces only, and check the results."`
-	Ready    readyCmd           `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
-	User     userCmd            `cmd:"" help:"Manage the accounts of the site."`
-	Key      keyCmd             `cmd:"" help:"Manage the access keys of programs."`
-	AWSModel awsModelCmd        `cmd:"" name:"aws-model" help:"The description of Elastic Transcoder that AWS's tools need."`
-	Import   importPipelinesCmd `cmd:"" name:"import-pipelines" help:"Bring pipelines and custom presets of Elastic Transcoder with their ids. Works while the server runs."`
-	Version  versionCmd         `cmd:"" help:"Print the version."`
+	Serve     serveCmd           `cmd:"" help:"Run the server: the site for people, the AWS endpoint for programs, and the workers."`
+	Demo      demoCmd            `cmd:"" help:"Take a song through the whole flow, through the public interfaces only, and check the results."`
+	Transcode transcodeCmd       `cmd:"" help:"Convert files on this machine: the same engine, without a server."`
+	Ready     readyCmd           `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
+	User      userCmd            `cmd:"" help:"Manage the accounts of the site."`
+	Key       keyCmd             `cmd:"" help:"Manage the access keys of programs."`
+	AWSModel  awsModelCmd        `cmd:"" name:"aws-model" help:"The description of Elastic Transcoder that AWS's tools need."`
+	Import    importPipelinesCmd `cmd:"" name:"import-pipelines" help:"Bring pipelines and custom presets of Elastic Transcoder with their ids. Works while the server runs."`
+	Version   versionCmd         `cmd:"" help:"Print the version."`
 }
 
 type versionCmd struct{}
@@ -42,10 +43,26 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "etude: %v\n", err)
-		os.Exit(1)
+	os.Exit(report(err, os.Stderr))
+}
+
+// report says what went wrong, and returns the program's exit status.
+func report(err error, stderr io.Writer) int {
+	var exit *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		if exit.err != nil {
+			fmt.Fprintf(stderr, "etude: %v\n", err)
+		}
+		return exit.status
 	}
+	fmt.Fprintf(stderr, "etude: %v\n", err)
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return 1
 }
 
 // errUsage is what was wrong with the command line, or with the environment
@@ -60,6 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		kong.Name("etude"),
 		kong.Description("A self-hosted media transcoding service that speaks Amazon Elastic Transcoder."),
 		kong.UsageOnError(),
+		kong.Vars{"sandboxes": sandboxes()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.BindTo(out, (*io.Writer)(nil)),
 	)

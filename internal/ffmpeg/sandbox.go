@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,10 @@ const (
 	Limits     Mode = "limits"     // limits on memory, processor time and file size only
 )
 
-func (m Mode) valid() bool { return m == Auto || m == Bubblewrap || m == Limits }
+// Modes returns all modes.
+func Modes() []Mode { return []Mode{Auto, Bubblewrap, Limits} }
+
+func (m Mode) valid() bool { return slices.Contains(Modes(), m) }
 
 // sandbox starts child processes.
 type sandbox struct {

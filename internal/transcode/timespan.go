@@ -90,3 +90,10 @@ func (o *Output) span() (Span, error) {
 	}
 	return o.Composition[0].span()
 }
+
+// ParseSpan reads a part of something in a TimeSpan's words; empty ones are not
+// given.
+func ParseSpan(start, length string) (Span, error) {
+	t := TimeSpan{StartTime: start, Duration: length}
+	return t.span()
+}
