@@ -18,9 +18,10 @@ type jobSpec struct {
 	OutputKeyPrefix string
 	Playlists       []transcode.Playlist
 	UserMetadata    map[string]string
+	Trigger         *transcode.Trigger `json:",omitempty"`
 }
 
-const selectJob = "SELECT id, pipeline_id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, spec, outputs FROM jobs"
+const selectJob = "SELECT id, pipeline_id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, object, spec, outputs FROM jobs"
 
 func readJob(row scanner) (*transcode.Job, error) {
 	var (
@@ -30,7 +31,7 @@ func readJob(row scanner) (*transcode.Job, error) {
 		specText, outputsText     string
 		spec                      jobSpec
 	)
-	err := row.Scan(&j.ID, &j.Pipeline, &j.Owner, &j.Status, &submitted, &started, &ended, &dedupe, &specText, &outputsText)
+	err := row.Scan(&j.ID, &j.Pipeline, &j.Owner, &j.Status, &submitted, &started, &ended, &dedupe, &j.Object, &specText, &outputsText)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +44,7 @@ func readJob(row scanner) (*transcode.Job, error) {
 	j.SubmitTime, j.StartTime, j.FinishTime = moment(submitted), moment(started), moment(ended)
 	j.DedupeKey = dedupe.String
 	j.Inputs, j.OutputKeyPrefix, j.Playlists, j.UserMetadata = spec.Inputs, spec.OutputKeyPrefix, spec.Playlists, spec.UserMetadata
+	j.Trigger = spec.Trigger
 	return &j, nil
 }
 
@@ -50,6 +52,7 @@ func readJob(row scanner) (*transcode.Job, error) {
 func writeJob(j *transcode.Job) (spec, outputs string, err error) {
 	s, err := json.Marshal(jobSpec{
 		Inputs: j.Inputs, OutputKeyPrefix: j.OutputKeyPrefix, Playlists: j.Playlists, UserMetadata: j.UserMetadata,
+		Trigger: j.Trigger,
 	})
 	if err != nil {
 		return "", "", fmt.Errorf("write spec of job %s: %w", j.ID, err)
@@ -116,9 +119,9 @@ func (t *tx) InsertJob(ctx context.Context, j *transcode.Job) error {
 	if t.dialect == Postgres {
 		keep = " FOR KEY SHARE"
 	}
-	n, err := t.exec(ctx, `INSERT INTO jobs (pipeline_id, id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, spec, outputs)
-		SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM pipelines WHERE id = ? AND delete_ms IS NULL`+keep+` ON CONFLICT (dedupe_key) DO NOTHING`,
-		j.ID, j.Owner, j.Status, j.SubmitTime.UnixMilli(), millis(j.StartTime), millis(j.FinishTime), dedupe, spec, outputs, j.Pipeline)
+	n, err := t.exec(ctx, `INSERT INTO jobs (pipeline_id, id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, object, spec, outputs)
+		SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM pipelines WHERE id = ? AND delete_ms IS NULL`+keep+` ON CONFLICT (dedupe_key) DO NOTHING`,
+		j.ID, j.Owner, j.Status, j.SubmitTime.UnixMilli(), millis(j.StartTime), millis(j.FinishTime), dedupe, j.Object, spec, outputs, j.Pipeline)
 	if err == nil && n == 0 {
 		if _, err = t.pipeline(ctx, j.Pipeline, ""); err == nil {
 			err = transcode.ErrDuplicate
@@ -137,6 +140,48 @@ func (t *tx) JobByDedupeKey(ctx context.Context, key string) (*transcode.Job, er
 		return nil, fmt.Errorf("read job by dedupe key %q: %w", key, err)
 	}
 	return j, nil
+}
+
+// newestJob is written like nextJob, and for the same reason.
+const newestJob = selectJob + ` WHERE object <> '' AND (object, id) > (?, '') AND (object, id) < (?, '~')
+	ORDER BY object DESC, id DESC LIMIT 1`
+
+// NewestJob returns the newest job of an object; see transcode.Tx. On SQLite
+// the transaction excludes all other writers anyway.
+func (t *tx) NewestJob(ctx context.Context, object string, alone bool) (*transcode.Job, error) {
+	if t.dialect == Postgres {
+		lock := "SELECT pg_advisory_xact_lock_shared(hashtextextended(?, 0))"
+		if alone {
+			lock = "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))"
+		}
+		if _, err := t.exec(ctx, lock, object); err != nil {
+			return nil, fmt.Errorf("lock the jobs of object %s: %w", object, err)
+		}
+	}
+	j, err := first(ctx, t.conn, transcode.ErrNotFound, readJob, newestJob, object, object)
+	if err != nil {
+		return nil, fmt.Errorf("read the newest job of object %s: %w", object, err)
+	}
+	return j, nil
+}
+
+// ReplaceJob writes all of a job; see transcode.Tx. It returns ErrNotFound if
+// there is no such job.
+func (t *tx) ReplaceJob(ctx context.Context, j *transcode.Job) error {
+	spec, outputs, err := writeJob(j)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec(ctx, `UPDATE jobs SET pipeline_id = ?, owner = ?, status = ?, submit_ms = ?, start_ms = ?, finish_ms = ?,
+		object = ?, spec = ?, outputs = ? WHERE id = ?`,
+		j.Pipeline, j.Owner, j.Status, millis(j.SubmitTime), millis(j.StartTime), millis(j.FinishTime), j.Object, spec, outputs, j.ID)
+	if err == nil && n == 0 {
+		err = transcode.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("replace job %s: %w", j.ID, err)
+	}
+	return nil
 }
 
 // Job returns a job and keeps others from changing it; see transcode.Tx.

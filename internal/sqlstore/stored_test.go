@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -94,6 +95,11 @@ func fill(v reflect.Value, n *int) {
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(key, value)
 	case reflect.Struct:
+		if t, ok := v.Addr().Interface().(*time.Time); ok {
+			*n++
+			*t = time.UnixMilli(int64(*n)).UTC()
+			return
+		}
 		for i := range v.NumField() {
 			fill(v.Field(i), n)
 		}

@@ -48,6 +48,12 @@ type Job struct {
 	// DedupeKey makes a second job with the same key a repeat of the first;
 	// empty for a job that has none.
 	DedupeKey string
+	// Object is the mark of the object that is the job's only input, by which
+	// its jobs are found; empty where it has several.
+	Object string
+	// Trigger is the version of that object for which the job was made, or nil
+	// for a job that a caller asked for under its key alone.
+	Trigger *Trigger
 }
 
 // Input is one file to be read. Members that are empty or nil were not given;

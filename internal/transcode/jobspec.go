@@ -20,6 +20,9 @@ type JobSpec struct {
 	Playlists       []PlaylistSpec
 	UserMetadata    map[string]string
 	DedupeKey       string
+	// Trigger is the version of the only input for which the job is asked for;
+	// of each there is one job. It makes the DedupeKey.
+	Trigger *Trigger
 }
 
 // OutputSpec is a request for one output; its members are those of Output.
@@ -46,33 +49,64 @@ type PlaylistSpec struct {
 // CreateJob checks spec against its pipeline and presets, records the job and
 // queues its first attempt: both or neither. Whatever is wrong with spec is an
 // *Error. If spec has a DedupeKey that an earlier job has, that job is returned
-// and nothing is made.
+// and nothing is made. So it is with a Trigger, see CreateJobOnce. A job
+// without either takes the place of one that a rule has just made of the same
+// object: see takePlace.
 //
 // As in Elastic Transcoder, objects are not looked at here: a missing input is
 // a job that ends with error 3001.
 func (s *Service) CreateJob(ctx context.Context, spec JobSpec) (*Job, error) {
-	job, err := s.newJob(ctx, spec)
+	job, _, err := s.CreateJobOnce(ctx, spec)
+	return job, err
+}
+
+// CreateJobOnce is CreateJob that says whether the job was made, or is an
+// earlier one.
+func (s *Service) CreateJobOnce(ctx context.Context, spec JobSpec) (job *Job, made bool, err error) {
+	fresh, err := s.newJob(ctx, spec)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	var place *takenPlace
 	err = s.Store.Update(ctx, func(tx Tx) error {
-		if err := tx.InsertJob(ctx, job); err != nil {
+		j := *fresh
+		job, made, place = &j, true, nil
+		earlier, err := s.earlierJob(ctx, tx, &j)
+		if err != nil {
+			return err
+		}
+		if earlier != nil && j.Trigger != nil {
+			job, made = earlier, false
+			return nil
+		}
+		if earlier != nil {
+			place, err = s.takePlace(ctx, tx, earlier, &j)
+			return err
+		}
+		if err := tx.InsertJob(ctx, &j); err != nil {
 			return err
 		}
 		return tx.Enqueue(ctx, RunJob{})
 	})
 	switch {
 	case errors.Is(err, ErrDuplicate):
-		return s.jobByDedupeKey(ctx, spec.DedupeKey)
+		job, err = s.jobByDedupeKey(ctx, job.DedupeKey)
+		return job, false, err
 	case errors.Is(err, ErrNotFound): // the pipeline was deleted just now
-		return nil, s.notFound("pipeline", string(spec.Pipeline))
+		return nil, false, s.notFound("pipeline", string(spec.Pipeline))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("create job in pipeline %s: %w", spec.Pipeline, err)
+		return nil, false, fmt.Errorf("create job in pipeline %s: %w", spec.Pipeline, err)
+	}
+	if !made {
+		return job, false, nil
+	}
+	if place != nil {
+		s.leavePlace(ctx, place, job)
 	}
 	s.Logger.Info("job submitted", "job", job.ID, "pipeline", job.Pipeline)
 	s.jobs.Tell(job.Owner, job.ID)
-	return job, nil
+	return job, true, nil
 }
 
 func (s *Service) jobByDedupeKey(ctx context.Context, key string) (job *Job, err error) {
@@ -89,7 +123,8 @@ func (s *Service) newJob(ctx context.Context, spec JobSpec) (*Job, error) {
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
-	if _, err := s.ReadPipeline(ctx, spec.Pipeline); err != nil {
+	pipeline, err := s.ReadPipeline(ctx, spec.Pipeline)
+	if err != nil {
 		return nil, err
 	}
 	now := s.Now()
@@ -103,6 +138,10 @@ func (s *Service) newJob(ctx context.Context, spec JobSpec) (*Job, error) {
 		Status:          Submitted,
 		SubmitTime:      now,
 		DedupeKey:       spec.DedupeKey,
+		Trigger:         spec.Trigger,
+	}
+	if len(spec.Inputs) == 1 {
+		job.Object = objectMark(ObjectRef{Bucket: pipeline.InputBucket, Key: spec.Inputs[0].Key})
 	}
 	for i, o := range spec.Outputs {
 		preset, err := s.ReadPreset(ctx, o.PresetID)
@@ -179,6 +218,9 @@ func (spec *JobSpec) check() error {
 		if err := o.check(i + 1); err != nil {
 			return err
 		}
+	}
+	if spec.Trigger != nil && len(spec.Inputs) != 1 {
+		return invalid("A job that is made for an object has that as its only Input, %d were given.", len(spec.Inputs))
 	}
 	return checkUserMetadata(spec.UserMetadata)
 }

@@ -170,6 +170,7 @@ func (a *attempt) write(ctx context.Context, tx Tx) error {
 // meanwhile, and stops when that is lost.
 func (a *attempt) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	defer a.svc.cancelableBy(a.Attempt, cancel)()
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
@@ -187,6 +188,21 @@ func (a *attempt) run(ctx context.Context) error {
 		return cause
 	}
 	return err
+}
+
+// cancelableBy lets leavePlace end an attempt that runs here at once, instead
+// of when it renews its lease. The function that it returns is to be called at
+// the attempt's end.
+func (s *Service) cancelableBy(a *Attempt, cancel context.CancelCauseFunc) (end func()) {
+	id := attemptID{a.Job, a.Number}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancels[id] = cancel
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.cancels, id)
+	}
 }
 
 // work makes the outputs, unless an earlier attempt has made all of them, and
@@ -316,7 +332,9 @@ func (a *attempt) taken(ctx context.Context, ref ObjectRef, origin string) (*Fai
 }
 
 // origin marks an object as one that this output became.
-func (a *attempt) origin(o *Output) string { return string(a.job.ID) + "/" + o.ID }
+func (a *attempt) origin(o *Output) string { return originOf(a.job, o) }
+
+func originOf(j *Job, o *Output) string { return string(j.ID) + "/" + o.ID }
 
 // store puts what was made under its keys, and takes note of each output at
 // once, so that an attempt after this one need not make it again.
@@ -454,6 +472,10 @@ func (a *attempt) end(ctx context.Context, cause error) error {
 // leave gives up a job that is in other hands now, and theirs to report. What
 // else the task is for stays.
 func (a *attempt) leave(ctx context.Context) error {
+	now, err := a.svc.Store.Job(ctx, a.job.ID)
+	if err == nil && now.Trigger != nil && now.Trigger.Taken && !now.sameWork(a.job) {
+		a.svc.removeOutputs(ctx, a.job, now) // this attempt may have stored one since
+	}
 	if !a.drain {
 		return nil
 	}

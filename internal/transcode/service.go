@@ -57,6 +57,7 @@ type Service struct {
 
 	mu       sync.Mutex
 	progress map[JobID]Progress // of the attempts that run here
+	cancels  map[attemptID]context.CancelCauseFunc
 }
 
 // New checks cfg and returns a Service of it.
@@ -83,7 +84,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{Config: cfg, progress: map[JobID]Progress{}}, nil
+	return &Service{Config: cfg, progress: map[JobID]Progress{}, cancels: map[attemptID]context.CancelCauseFunc{}}, nil
 }
 
 // ARN returns the Amazon Resource Name of a resource, for instance

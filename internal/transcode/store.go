@@ -65,6 +65,13 @@ type Tx interface {
 	InsertJob(ctx context.Context, j *Job) error
 	// JobByDedupeKey returns ErrNotFound if there is none.
 	JobByDedupeKey(ctx context.Context, key string) (*Job, error)
+	// NewestJob returns the newest job with that mark of an Object, or
+	// ErrNotFound. Until the transaction ends, no other one that asked with
+	// alone set inserts a job of that mark, nor any other one at all if this one
+	// did.
+	NewestJob(ctx context.Context, object string, alone bool) (*Job, error)
+	// ReplaceJob writes all of a job but its DedupeKey.
+	ReplaceJob(ctx context.Context, j *Job) error
 	// Job returns the job and keeps other transactions from changing it.
 	Job(ctx context.Context, id JobID) (*Job, error)
 	// NextJob returns the job whose turn it is, and keeps other transactions
