@@ -23,6 +23,7 @@ const module = "etude"
 var mayImport = map[string][]string{
 	// The domains: plain Go, none knows another.
 	"account":   {"seal"},
+	"hook":      {"snsmsg", "snsmsg/verify"},
 	"inbox":     {"watch"},
 	"notify":    nil,
 	"transcode": {"manifest", "watch"},
@@ -31,13 +32,13 @@ var mayImport = map[string][]string{
 	"edge":   {"sigv4"},
 	"etapi":  {"transcode", "account", "sigv4"},
 	"stsapi": {"account", "sigv4"},
-	"web":    {"transcode", "notify", "account", "inbox"},
+	"web":    {"transcode", "notify", "account", "hook", "inbox", "snsmsg", "snsmsg/verify"},
 
 	// The adapters.
 	"ffmpeg":      {"manifest", "transcode"},
 	"objectstore": {"transcode"},
 	"queue":       {"transcode", "notify"},
-	"sqlstore":    {"transcode", "notify", "account", "inbox"},
+	"sqlstore":    {"transcode", "notify", "account", "hook", "inbox"},
 
 	// Leaves and build tools.
 	"manifest":          nil,
@@ -56,7 +57,7 @@ var mayImport = map[string][]string{
 // it. A row covers the packages below it too.
 var onlyIn = map[string][]string{
 	"database/sql": {"sqlstore", "queue"},
-	"net/http":     {"edge", "etapi", "notify", "objectstore", "outbound", "sigv4", "snsmsg", "snsmsg/verify", "stsapi", "web"},
+	"net/http":     {"edge", "etapi", "hook", "notify", "objectstore", "outbound", "sigv4", "snsmsg", "snsmsg/verify", "stsapi", "web"},
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 

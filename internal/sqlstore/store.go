@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"etude/internal/account"
+	"etude/internal/hook"
 	"etude/internal/inbox"
 	"etude/internal/notify"
 	"etude/internal/transcode"
@@ -16,6 +17,7 @@ import (
 var (
 	_ transcode.Store = (*Store)(nil)
 	_ notify.Store    = (*Store)(nil)
+	_ hook.Store      = (*Store)(nil)
 	_ inbox.Store     = (*Store)(nil)
 	_ account.Store   = (*Store)(nil)
 

@@ -16,10 +16,12 @@ import (
 // JSON's escapes can make six times as long.
 const MaxBody = 2 << 20
 
-const (
-	maxAge   = 15 * 24 * time.Hour // a message may come back from a dead-letter queue after 14 days
-	maxAhead = 15 * time.Minute
-)
+// MaxAge is how long after it was published a message is taken: it may come
+// back from a dead-letter queue after 14 days.
+const MaxAge = 15 * 24 * time.Hour
+
+// maxAhead is how far the publisher's clock may be ahead.
+const maxAhead = 15 * time.Minute
 
 // Fault is why a message is refused.
 type Fault int
@@ -128,7 +130,7 @@ func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) 
 	switch now := v.now(); {
 	case m.Published.After(now.Add(maxAhead)):
 		return Message{}, refuse(Forged, "it was published in the future, at %s", e["Timestamp"])
-	case m.Published.Before(now.Add(-maxAge)):
+	case m.Published.Before(now.Add(-MaxAge)):
 		return Message{}, refuse(Forged, "it was published long ago, at %s", e["Timestamp"])
 	}
 	return m, nil
