@@ -12,6 +12,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"etude/internal/account"
+	"etude/internal/hook"
 	"etude/internal/inbox"
 	"etude/internal/transcode"
 )
@@ -49,6 +50,10 @@ type Config struct {
 	// means the host that the site was asked under, at EdgePort.
 	EdgeURL  string
 	EdgePort string
+
+	// Hooks takes what topics of other publishers send to /hooks/sns; nil for a
+	// site that listens to none.
+	Hooks *hook.Service
 
 	// Ready says why requests cannot be served just now; nil means that they
 	// always can.
@@ -118,6 +123,9 @@ func (s *Site) routes() *http.ServeMux {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /assets/{name}", s.assets.serve)
 	mux.HandleFunc("GET /favicon.ico", s.favicon)
+	if s.cfg.Hooks != nil {
+		mux.Handle(hookPath, newHooks(s, s.cfg.Hooks))
+	}
 
 	for pattern, page := range map[string]http.HandlerFunc{
 		"GET /signin":   s.signInPage,
