@@ -23,6 +23,7 @@ const module = "etude"
 var mayImport = map[string][]string{
 	// The domains: plain Go, none knows another.
 	"account":   {"seal"},
+	"event":     {"s3event"},
 	"hook":      {"snsmsg", "snsmsg/verify"},
 	"inbox":     {"watch"},
 	"notify":    nil,
@@ -36,9 +37,9 @@ var mayImport = map[string][]string{
 
 	// The adapters.
 	"ffmpeg":      {"manifest", "transcode"},
-	"objectstore": {"transcode"},
-	"queue":       {"transcode", "notify"},
-	"sqlstore":    {"transcode", "notify", "account", "hook", "inbox"},
+	"objectstore": {"transcode", "event", "s3event"},
+	"queue":       {"transcode", "notify", "event"},
+	"sqlstore":    {"transcode", "notify", "account", "event", "hook", "inbox", "s3event"},
 
 	// Leaves and build tools.
 	"manifest":          nil,

@@ -11,17 +11,23 @@ import (
 // bell wakes this process's workers when a task was put, as Postgres's NOTIFY
 // does for those of all nodes. It is the riverdriver.Listener of ringingDriver.
 // Rings that nobody has heard yet are one.
-type bell struct{ jobs, messages chan struct{} }
+type bell struct{ jobs, messages, events, remoteEvents chan struct{} }
 
 func newBell() *bell {
-	return &bell{jobs: make(chan struct{}, 1), messages: make(chan struct{}, 1)}
+	one := func() chan struct{} { return make(chan struct{}, 1) }
+	return &bell{jobs: one(), messages: one(), events: one(), remoteEvents: one()}
 }
 
 // ring never blocks.
 func (b *bell) ring(queue string) {
 	c := b.messages
-	if queue == jobQueue {
+	switch queue {
+	case jobQueue:
 		c = b.jobs
+	case eventQueue:
+		c = b.events
+	case remoteEventQueue:
+		c = b.remoteEvents
 	}
 	select {
 	case c <- struct{}{}:
@@ -39,6 +45,10 @@ func (b *bell) WaitForNotification(ctx context.Context) (*riverdriver.Notificati
 	case <-b.jobs:
 		queue = jobQueue
 	case <-b.messages:
+	case <-b.events:
+		queue = eventQueue
+	case <-b.remoteEvents:
+		queue = remoteEventQueue
 	}
 	return &riverdriver.Notification{Topic: "river_insert", Payload: `{"queue":"` + queue + `"}`}, nil
 }

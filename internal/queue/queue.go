@@ -54,6 +54,8 @@ type Handlers struct {
 	RunJob  func(ctx context.Context, task transcode.RunJob) error // with no Delay
 	FanOut  func(ctx context.Context, id notify.MessageID) error
 	Deliver func(ctx context.Context, id notify.MessageID, arn notify.SubscriptionARN) error
+	// DeliverEvent may be nil where no event is ever put.
+	DeliverEvent func(ctx context.Context, id int64) error
 	// Every is what this node does now and then, from Start to Stop.
 	Every []Periodic
 }
@@ -130,8 +132,8 @@ func (q *Queue) open(ctx context.Context) (err error) {
 	return err
 }
 
-// Enqueue puts a task (a transcode.RunJob, notify.FanOut or notify.Deliver) into
-// a transaction of the database.
+// Enqueue puts a task (a transcode.RunJob, notify.FanOut, notify.Deliver or
+// event.Deliver) into a transaction of the database.
 func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, task any) error {
 	args, err := argsOf(task)
 	if err != nil {

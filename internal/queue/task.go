@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"etude/internal/event"
 	"etude/internal/notify"
 	"etude/internal/transcode"
 )
@@ -20,6 +21,11 @@ const (
 	jobQueue       = "jobs"
 	messageQueue   = "messages"
 	messageWorkers = 16
+
+	// Events that make jobs wait for none that go to another machine.
+	eventQueue       = "events"
+	remoteEventQueue = "remote_events"
+	eventWorkers     = 16
 )
 
 const (
@@ -84,6 +90,21 @@ func (deliver) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: messageQueue, MaxAttempts: messageTries}
 }
 
+type deliverEvent struct {
+	Delivery int64 `json:"delivery"`
+
+	remote bool // is in the row, not in the arguments
+}
+
+func (deliverEvent) Kind() string { return "deliver_event" }
+func (d deliverEvent) InsertOpts() river.InsertOpts {
+	opts := river.InsertOpts{Queue: eventQueue, MaxAttempts: eventTries}
+	if d.remote {
+		opts.Queue = remoteEventQueue
+	}
+	return opts
+}
+
 func argsOf(task any) (taskArgs, error) {
 	switch t := task.(type) {
 	case transcode.RunJob:
@@ -92,6 +113,8 @@ func argsOf(task any) (taskArgs, error) {
 		return fanOut{Message: t.Message}, nil
 	case notify.Deliver:
 		return deliver{Message: t.Message, Subscription: t.Subscription}, nil
+	case event.Deliver:
+		return deliverEvent{Delivery: t.Delivery, remote: t.Remote}, nil
 	}
 	return nil, fmt.Errorf("there is no task %T", task)
 }
@@ -111,6 +134,15 @@ const messageTries = 22
 func messageGap(n int) time.Duration {
 	return gap(n, time.Second, 5*time.Second, 20*time.Second, time.Minute, 3*time.Minute, 10*time.Minute,
 		30*time.Minute, time.Hour, 2*time.Hour, 4*time.Hour, 6*time.Hour)
+}
+
+// eventTries is as many as River can count: an event is not given up. Its
+// Service ends what nobody wants any more.
+const eventTries = 32767
+
+func eventGap(n int) time.Duration {
+	return gap(n, time.Second, 2*time.Second, 5*time.Second, 15*time.Second, time.Minute, 2*time.Minute, 5*time.Minute,
+		10*time.Minute, 30*time.Minute, time.Hour)
 }
 
 // gap is the nth of gaps, or the last.
@@ -162,6 +194,13 @@ func (q *Queue) config(h Handlers) *river.Config {
 		work: func(ctx context.Context, args fanOut) error { return h.FanOut(ctx, args.Message) }})
 	river.AddWorker(workers, &handler[deliver]{queue: q, gap: messageGap, timeout: messageTimeout,
 		work: func(ctx context.Context, args deliver) error { return h.Deliver(ctx, args.Message, args.Subscription) }})
+	river.AddWorker(workers, &handler[deliverEvent]{queue: q, gap: eventGap, timeout: messageTimeout,
+		work: func(ctx context.Context, args deliverEvent) error {
+			if h.DeliverEvent == nil {
+				return errors.New("this server delivers no events")
+			}
+			return h.DeliverEvent(ctx, args.Delivery)
+		}})
 	return &river.Config{
 		Logger:                      q.riverLogger(),
 		FetchCooldown:               fetchCooldown,
@@ -171,8 +210,10 @@ func (q *Queue) config(h Handlers) *river.Config {
 		CompletedJobRetentionPeriod: time.Hour,
 		Workers:                     workers,
 		Queues: map[string]river.QueueConfig{
-			jobQueue:     {MaxWorkers: q.cfg.Workers},
-			messageQueue: {MaxWorkers: messageWorkers},
+			jobQueue:         {MaxWorkers: q.cfg.Workers},
+			messageQueue:     {MaxWorkers: messageWorkers},
+			eventQueue:       {MaxWorkers: eventWorkers},
+			remoteEventQueue: {MaxWorkers: eventWorkers},
 		},
 	}
 }

@@ -37,8 +37,9 @@ type Store struct {
 type enqueueFunc = func(ctx context.Context, tx *sql.Tx, task any) error
 
 // New returns the Store in db. It calls enqueue to put a task, which is a
-// transcode.RunJob, notify.FanOut or notify.Deliver, into the transaction that
-// it belongs to: the task is worked if that commits, and never was if not.
+// transcode.RunJob, notify.FanOut, notify.Deliver or event.Deliver, into the
+// transaction that it belongs to: the task is worked if that commits, and never
+// was if not.
 func New(db *DB, enqueue enqueueFunc) *Store {
 	s := &Store{db: db, enqueue: enqueue, read: conn{db.dialect, db.read}, write: writer{conn: conn{db.dialect, db.write}}}
 	if db.dialect == SQLite {
