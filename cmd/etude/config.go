@@ -32,6 +32,8 @@ type config struct {
 	AdminEmail      string `env:"ETUDE_ADMIN_EMAIL" help:"Creates the first account unattended; admin@localhost with a generated password otherwise." placeholder:"EMAIL"`
 	AdminPassword   string `env:"ETUDE_ADMIN_PASSWORD" help:"Password of that account. Better set in the environment than here." placeholder:"PASSWORD"`
 
+	hookConfig `embed:""`
+
 	MaxUpload    size `default:"5GiB" env:"ETUDE_MAX_UPLOAD" help:"Largest file that is taken and transcoded." placeholder:"SIZE"`
 	Workers      int  `default:"0" env:"ETUDE_WORKERS" help:"Jobs that run at once; 0 means one for each core." placeholder:"N"`
 	PerPipeline  int  `name:"jobs-per-pipeline" default:"0" env:"ETUDE_JOBS_PER_PIPELINE" help:"Jobs of one pipeline that run at once; 0 means no limit." placeholder:"N"`
@@ -113,7 +115,8 @@ func (c *config) check() error {
 	if c.Drain < 0 {
 		fault("--drain %s: it must be 0 or more", c.Drain)
 	}
-	return errors.Join(faults...)
+	_, bad := c.topics()
+	return errors.Join(append(faults, bad...)...)
 }
 
 // externalS3 reports whether objects are kept elsewhere.

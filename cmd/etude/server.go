@@ -15,6 +15,7 @@ import (
 	"etude/internal/edge"
 	"etude/internal/etapi"
 	"etude/internal/ffmpeg"
+	"etude/internal/hook"
 	"etude/internal/inbox"
 	"etude/internal/notify"
 	"etude/internal/objectstore"
@@ -49,6 +50,7 @@ type server struct {
 	inbox    *inbox.Service
 	jobs     *transcode.Service
 	notify   *notify.Service
+	hooks    *hook.Service // nil if it listens to no topics of others
 	pages    *web.Site
 	first    *transcode.Pipeline
 
@@ -65,7 +67,7 @@ type server struct {
 func openServer(ctx context.Context, c *config) (*server, error) {
 	s := &server{config: c, log: c.logger(), broken: make(chan error, 1)}
 	for _, open := range []func(context.Context) error{
-		s.openDir, s.openStore, s.openObjects, s.openAccounts, s.openServices, s.firstStart,
+		s.openDir, s.openStore, s.openObjects, s.openAccounts, s.openServices, s.openHooks, s.firstStart,
 	} {
 		if err := open(ctx); err != nil {
 			s.close()
@@ -250,7 +252,7 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	s.pages, err = web.New(web.Config{
 		Jobs: s.jobs, Inbox: s.inbox, Accounts: s.accounts, Objects: s.objects, Sessions: s.sessions,
 		Pipeline: s.first.ID, Bucket: s.Bucket, MaxUpload: int64(s.MaxUpload),
-		EdgeURL: s.publicEdge(), EdgePort: port, Ready: s.ready, Logger: s.log,
+		EdgeURL: s.publicEdge(), EdgePort: port, Hooks: s.hooks, Ready: s.ready, Logger: s.log,
 	})
 	if err != nil {
 		return err
@@ -262,11 +264,11 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	// The end of ctx begins the drain; it is not to end the workers at once.
 	if err := s.queue.Start(context.WithoutCancel(ctx), queue.Handlers{
 		RunJob: s.jobs.RunJob, FanOut: s.notify.FanOut, Deliver: s.notify.DeliverMessage,
-		Every: []queue.Periodic{
+		Every: append(s.hookWork(), []queue.Periodic{
 			{Name: "take over jobs", Interval: 5 * time.Second, Run: func(ctx context.Context) error { return s.jobs.TakeOver(ctx, false) }},
 			{Name: "delete expired sessions", Interval: time.Hour, Run: s.sessions.DeleteExpired},
 			{Name: "give up unfinished uploads", Interval: time.Hour, Run: s.abortStaleUploads},
-		},
+		}...),
 	}); err != nil {
 		return err
 	}

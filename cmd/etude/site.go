@@ -17,20 +17,28 @@ import (
 // deliverToSite makes a notification of a job that has ended a message to its
 // owner. Whatever else comes over the topic is none of the users' business.
 func (s *server) deliverToSite(ctx context.Context, m notify.Message, _ string) error {
-	event, err := etapi.ParseNotification(m.Body)
+	return s.tellOfJob(ctx, string(m.ID), m.Body, func(context.Context, string, *etapi.Event) error { return nil })
+}
+
+// tellOfJob tells the owner of the job that a notification is about how that
+// has ended, once for each source. What is about no job of ours is elsewhere's.
+func (s *server) tellOfJob(ctx context.Context, source, body string, elsewhere func(ctx context.Context, source string, event *etapi.Event) error) error {
+	event, err := etapi.ParseNotification(body)
 	if err != nil || event.State != "COMPLETED" && event.State != "ERROR" {
 		return nil
 	}
 	job, err := s.jobs.ReadJob(ctx, event.JobID)
-	if transcode.IsKind(err, transcode.NotFound) || err == nil && job.Owner == "" {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case transcode.IsKind(err, transcode.NotFound):
+		return elsewhere(ctx, source, &event)
+	case err != nil:
 		return err
+	case job.Owner == "" || !job.Status.Final():
+		return nil
 	}
 	kind, text := sayHowItEnded(job)
 	return s.inbox.Tell(ctx, inbox.Message{
-		User: job.Owner, Source: string(m.ID), Kind: kind, Text: text, Job: string(job.ID),
+		User: job.Owner, Source: source, Kind: kind, Text: text, Job: string(job.ID),
 	})
 }
 

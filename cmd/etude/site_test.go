@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"etude/internal/etapi"
 	"etude/internal/inbox"
 	"etude/internal/transcode"
 )
@@ -31,5 +32,25 @@ func TestSayHowItEnded(t *testing.T) {
 				t.Errorf("got %s %q\nwant %s %q", kind, text, c.kind, c.text)
 			}
 		})
+	}
+}
+
+func TestSayHowItEndedElsewhere(t *testing.T) {
+	failed := etapi.EventOutput{Status: transcode.Failed, StatusDetail: "3001 x: It is not there."}
+	for name, c := range map[string]struct {
+		event etapi.Event
+		kind  inbox.Kind
+		text  string
+	}{
+		"all well": {etapi.Event{State: "COMPLETED", Outputs: make([]etapi.EventOutput, 1)}, inbox.Good, "Your file song.wav has been processed."},
+		"some fail": {etapi.Event{State: "ERROR", Outputs: []etapi.EventOutput{{}, failed}}, inbox.Bad,
+			"Your file song.wav has been processed, but 1 of its 2 results could not be made. 3001 x: It is not there."},
+		"all fail": {etapi.Event{State: "ERROR", MessageDetails: "4000 y: No sound.", Outputs: []etapi.EventOutput{failed}}, inbox.Bad,
+			"Your file song.wav could not be processed. 4000 y: No sound."},
+	} {
+		c.event.Input.Key = "media/x/song.wav"
+		if kind, text := sayHowItEndedElsewhere(&c.event); kind != c.kind || text != c.text {
+			t.Errorf("%s: got %s %q\nwant %s %q", name, kind, text, c.kind, c.text)
+		}
 	}
 }

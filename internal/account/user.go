@@ -83,6 +83,11 @@ func (s *Service) User(ctx context.Context, id UserID) (*User, error) {
 	return s.store.User(ctx, id)
 }
 
+// UserByEmail returns the user with that e-mail address, or ErrNotFound.
+func (s *Service) UserByEmail(ctx context.Context, email string) (*User, error) {
+	return s.store.UserByEmail(ctx, strings.ToLower(strings.TrimSpace(email)))
+}
+
 // FirstAdmin returns the administrator who was made first, or ErrNotFound.
 func (s *Service) FirstAdmin(ctx context.Context) (*User, error) {
 	return s.store.FirstAdmin(ctx)
