@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"outbound":          nil,
 	"s3event":           nil,
 	"seal":              nil,
+	"measure":           nil,
 	"sigv4":             nil,
 	"snsmsg":            nil,
 	"snsmsg/verify":     {"snsmsg"},
@@ -68,6 +69,7 @@ var onlyIn = map[string][]string{
 	"github.com/jackc/pgx/v5":                 {"queue", "sqlstore"},
 	"github.com/riverqueue/river":             {"queue"},
 	"github.com/versity/versitygw":            {"objectstore"},
+	"gonum.org/v1/gonum":                      {"measure"},
 	"modernc.org/sqlite":                      {"sqlstore"},
 }
 
