@@ -28,6 +28,8 @@ var mayImport = map[string][]string{
 	"inbox":     {"watch"},
 	"notify":    nil,
 	"transcode": {"manifest", "watch"},
+	// Rules ask for jobs, and are about nothing else: they stand on that domain.
+	"rule": {"s3event", "transcode"},
 
 	// The transports.
 	"edge":   {"sigv4"},
@@ -39,7 +41,7 @@ var mayImport = map[string][]string{
 	"ffmpeg":      {"manifest", "transcode"},
 	"objectstore": {"transcode", "event", "s3event"},
 	"queue":       {"transcode", "notify", "event"},
-	"sqlstore":    {"transcode", "notify", "account", "event", "hook", "inbox", "s3event"},
+	"sqlstore":    {"transcode", "notify", "account", "event", "hook", "inbox", "rule", "s3event"},
 
 	// Leaves and build tools.
 	"manifest":          nil,

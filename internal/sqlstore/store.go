@@ -11,6 +11,7 @@ import (
 	"etude/internal/hook"
 	"etude/internal/inbox"
 	"etude/internal/notify"
+	"etude/internal/rule"
 	"etude/internal/transcode"
 )
 
@@ -20,6 +21,7 @@ var (
 	_ hook.Store      = (*Store)(nil)
 	_ inbox.Store     = (*Store)(nil)
 	_ account.Store   = (*Store)(nil)
+	_ rule.Store      = (*Store)(nil)
 
 	_ transcode.Tx = (*tx)(nil)
 	_ notify.Tx    = (*tx)(nil)
