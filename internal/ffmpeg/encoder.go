@@ -22,6 +22,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"etude/internal/transcode"
 )
 
@@ -169,6 +171,10 @@ type encode struct {
 	inputs  []string // absolute paths of the sources
 	sizes   []int64  // of them, bytes
 	dir     string   // absolute path
+
+	// listen returns who hears the joined input, of some rate and channels; nil
+	// where nobody does.
+	listen func(rate, channels int) listener
 }
 
 // open checks the files and names that were handed in.
@@ -255,10 +261,36 @@ func (r *encode) run(ctx context.Context, renditions []transcode.Rendition) (*tr
 	return encoded, nil
 }
 
-// make encodes and verifies the tracks of a plan, as far as there are any.
+// make encodes and verifies the tracks of a plan. Those that are to have a
+// loudness come after the others: how loud the input is must be known first, and
+// whoever listens hears it in the first pass.
 func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) error {
-	if len(p.Tracks) == 0 {
+	first, second := *p, *p
+	first.Tracks, second.Tracks = nil, nil
+	for _, t := range p.Tracks {
+		if t.Loudness == nil {
+			first.Tracks = append(first.Tracks, t)
+		} else {
+			second.Tracks = append(second.Tracks, t)
+		}
+	}
+	if len(first.Tracks) > 0 || len(second.Tracks) > 0 && r.listen != nil {
+		if err := r.pass(ctx, &first, encoded); err != nil {
+			return err
+		}
+	}
+	if len(second.Tracks) == 0 {
 		return nil
+	}
+	r.listen = nil
+	return r.pass(ctx, &second, encoded)
+}
+
+// pass encodes and verifies the tracks of a plan in one go.
+func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) error {
+	if r.listen != nil {
+		p.Heard = true
+		p.addFeed(p.joined())
 	}
 	done, err := r.encode(ctx, p)
 	if err != nil {
@@ -346,7 +378,7 @@ func (r *encode) encode(ctx context.Context, p *plan) (*decoded, error) {
 		c.alive()
 		r.meter.report(transcode.Transcoding, probeShare+p.encodeShare()*share(at, expected))
 	}).line}
-	tail, err := r.sandbox.run(ctx, c)
+	tail, err := r.decode(ctx, p, c)
 	var exit *exitError
 	switch {
 	case errors.As(err, &exit):
@@ -355,6 +387,28 @@ func (r *encode) encode(ctx context.Context, p *plan) (*decoded, error) {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
 	return words.decoded(p, tail)
+}
+
+// decode runs the command that makes a plan's tracks and feeds, and has the
+// feeds heard. Like the sandbox, it returns the tail of the command's stderr.
+func (r *encode) decode(ctx context.Context, p *plan, c *command) (tail string, err error) {
+	feeds, err := openFeeds(p, c)
+	if err != nil {
+		return "", err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if p.Heard {
+		l, ear := r.listen(p.Rate, p.Channels), feeds.windows[p.addFeed(p.joined())].hear(0)
+		group.Go(func() error { return ear.tell(l) })
+	}
+	group.Go(func() error { return feeds.fill(ctx, c) })
+	group.Go(func() error {
+		var err error
+		tail, err = r.sandbox.run(ctx, c)
+		return err
+	})
+	err = group.Wait()
+	return tail, err
 }
 
 // skipSpeed is how many times faster than it plays an input can be decoded at

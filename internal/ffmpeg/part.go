@@ -114,6 +114,9 @@ func (p *plan) skips() (sum time.Duration) {
 	for i := range p.Parts {
 		sum += length(p.Parts[i].Start, p.Parts[i].Rate)
 	}
+	if p.Heard {
+		return sum
+	}
 	later := time.Duration(math.MaxInt64)
 	for i := range p.Tracks {
 		later = min(later, length(p.Tracks[i].Start, p.Rate))
@@ -121,9 +124,12 @@ func (p *plan) skips() (sum time.Duration) {
 	return sum + later
 }
 
-// needed is how many of the joined samples the tracks need: what comes after is
-// not decoded.
+// needed is how many of the joined samples are needed: what comes after is not
+// decoded.
 func (p *plan) needed() (most int64) {
+	if p.Heard {
+		return math.MaxInt64
+	}
 	for i := range p.Tracks {
 		if p.Tracks[i].End == 0 {
 			return math.MaxInt64
@@ -133,8 +139,11 @@ func (p *plan) needed() (most int64) {
 	return most
 }
 
-// longest is how long the longest output should be; 0 if that is not known.
+// longest is how long the longest output or feed should be; 0 if that is not known.
 func (p *plan) longest() (most time.Duration) {
+	if p.Heard {
+		return p.Duration
+	}
 	for i := range p.Tracks {
 		most = max(most, p.plays(&p.Tracks[i]))
 	}
@@ -181,8 +190,8 @@ func (p *plan) join(streams []*stream) *stream {
 	return &in
 }
 
-// graph returns the filters that join several inputs and give each track its
-// own, by the name of the track's label.
+// graph returns the filters that join several inputs and give each track and
+// each feed its own, by the name of its label.
 func (p *plan) graph() string {
 	var chains []string
 	var parts, joined strings.Builder
@@ -191,17 +200,24 @@ func (p *plan) graph() string {
 		chains = append(chains, fmt.Sprintf("[%d:%d]%s[part%d]", i, p.Parts[i].Stream, chain, i))
 		fmt.Fprintf(&parts, "[part%d]", i)
 	}
+	var outputs []string
 	for i := range p.Tracks {
+		outputs = append(outputs, p.trackFilters(&p.Tracks[i]))
+	}
+	for _, f := range p.Feeds {
+		outputs = append(outputs, f.Filters)
+	}
+	for i := range outputs {
 		fmt.Fprintf(&joined, "[joined%d]", i)
 	}
-	chains = append(chains, fmt.Sprintf("%sconcat=n=%d:v=0:a=1,asplit=%d%s", &parts, len(p.Parts), len(p.Tracks), &joined))
-	for i := range p.Tracks {
-		chains = append(chains, fmt.Sprintf("[joined%d]%s%s", i, p.trackFilters(&p.Tracks[i]), trackLabel(i)))
+	chains = append(chains, fmt.Sprintf("%sconcat=n=%d:v=0:a=1,asplit=%d%s", &parts, len(p.Parts), len(outputs), &joined))
+	for i, filters := range outputs {
+		chains = append(chains, fmt.Sprintf("[joined%d]%s%s", i, filters, outputLabel(i)))
 	}
 	return strings.Join(chains, ";")
 }
 
-func trackLabel(i int) string { return fmt.Sprintf("[track%d]", i) }
+func outputLabel(i int) string { return fmt.Sprintf("[track%d]", i) }
 
 // common returns the filters that give a part the form of the joined.
 func (p *plan) common(in *part) string {

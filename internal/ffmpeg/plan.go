@@ -25,6 +25,8 @@ type plan struct {
 	Remark   string        // true of every output; empty for none
 
 	Tracks  []track
+	Feeds   []feed
+	Heard   bool                       // one of the feeds is of all that is joined
 	Refused map[int]*transcode.Failure // by the output's index
 }
 
@@ -49,6 +51,7 @@ type track struct {
 	Covers   []cover
 	Files    transcode.Layout
 	Segment  time.Duration // length of a segment; 0 for none
+	Loudness *transcode.LoudnessTarget
 }
 
 // What an input may be. DSD, decoded, has 352.8 kHz.
@@ -155,7 +158,7 @@ func (p *plan) track(in *stream, r *transcode.Rendition, can abilities) track {
 	if options == nil {
 		options = &transcode.AudioOptions{}
 	}
-	t := track{target: findTarget(r.Preset.Container, audio.Codec), cut: newCut(r.Span, p.Rate), Files: r.Layout, Segment: r.SegmentLength}
+	t := track{target: findTarget(r.Preset.Container, audio.Codec), cut: newCut(r.Span, p.Rate), Files: r.Layout, Segment: r.SegmentLength, Loudness: r.Loudness}
 	t.File = r.Name + t.Extension
 	t.Longer = t.target.Longer
 	if t.Format == "fmp4" && t.Segment == 0 {
@@ -316,15 +319,24 @@ func (p *plan) graphs() int {
 	if len(p.Parts) > 1 {
 		return len(p.Parts)
 	}
-	return len(p.Tracks)
+	return len(p.Tracks) + len(p.Feeds)
+}
+
+// sound is what an output is made of: the stream that is decoded, or what the
+// filters make for the output of that index. Feeds follow the tracks.
+func (p *plan) sound(i int) string {
+	if len(p.Parts) > 1 {
+		return outputLabel(i)
+	}
+	return fmt.Sprintf("0:%d", p.Parts[0].Stream)
 }
 
 // strayTags are tags that are about the input's container, and would be wrong
 // in another.
 var strayTags = []string{"major_brand", "minor_version", "compatible_brands", "iTunSMPB", "TLEN"}
 
-// encodeArgs returns ffmpeg's arguments: all inputs, and all tracks. Other
-// streams are left out, covers among them.
+// encodeArgs returns ffmpeg's arguments: all inputs, all tracks and all feeds.
+// Other streams are left out, covers among them.
 func (p *plan) encodeArgs() []string {
 	args := []string{
 		"-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+verbose",
@@ -349,6 +361,9 @@ func (p *plan) encodeArgs() []string {
 	for i := range p.Tracks {
 		args = append(args, p.trackArgs(i, index)...)
 	}
+	for i := range p.Feeds {
+		args = append(args, p.feedArgs(i)...)
+	}
 	return args
 }
 
@@ -360,11 +375,7 @@ func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), '
 // are pictures are in covers, by their files.
 func (p *plan) trackArgs(i int, covers map[string]int) []string {
 	t := &p.Tracks[i]
-	sound := fmt.Sprintf("0:%d", p.Parts[0].Stream)
-	if len(p.Parts) > 1 {
-		sound = trackLabel(i)
-	}
-	args := []string{"-map", sound, "-map_metadata", "0", "-map_chapters", "-1"}
+	args := []string{"-map", p.sound(i), "-map_metadata", "0", "-map_chapters", "-1"}
 	if p.TagsFrom != "0" {
 		args = append(args, "-map_metadata:g", p.TagsFrom)
 	}

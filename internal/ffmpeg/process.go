@@ -24,10 +24,78 @@ type command struct {
 	cpu     time.Duration
 	stall   time.Duration // how long it may go without alive being called
 
+	stdin  *os.File     // nil for none; run closes it
+	pipes  []*os.File   // the child's files from 3 on; run closes them
 	stdout io.Writer    // nil to drop it
 	line   func(string) // gets each line of stderr; nil for none
 
-	alive func() // set by run: the command made progress
+	watch watchdog
+}
+
+// alive tells that the command made progress.
+func (c *command) alive() { c.watch.alive() }
+
+// closeFiles closes those that are the child's, and ours no more.
+func (c *command) closeFiles() {
+	if c.stdin != nil {
+		c.stdin.Close()
+	}
+	for _, f := range c.pipes {
+		f.Close()
+	}
+}
+
+// watchdog bites a child process that makes no progress. While it is held, the
+// child cannot be expected to make any: it waits for us. The zero value sleeps.
+// Its methods may be called at any time and at once.
+type watchdog struct {
+	mu    sync.Mutex
+	timer *time.Timer // nil when it sleeps
+	stall time.Duration
+	held  int
+}
+
+func (w *watchdog) start(stall time.Duration, bite func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stall, w.timer = stall, time.AfterFunc(stall, bite)
+	if w.held > 0 {
+		w.timer.Stop()
+	}
+}
+
+func (w *watchdog) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer.Stop()
+	w.timer = nil
+}
+
+func (w *watchdog) alive() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil && w.held == 0 {
+		w.timer.Reset(w.stall)
+	}
+}
+
+// hold keeps it from biting until release is called, once for each hold.
+func (w *watchdog) hold() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held++
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+func (w *watchdog) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held--
+	if w.timer != nil && w.held == 0 {
+		w.timer.Reset(w.stall)
+	}
 }
 
 // exitError says that a child process ended badly.
@@ -59,11 +127,8 @@ func (s *sandbox) run(ctx context.Context, c *command) (tail string, err error) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	name := c.program[strings.LastIndexByte(c.program, '/')+1:]
-	watchdog := time.AfterFunc(c.stall, func() {
-		cancel(fmt.Errorf("%s made no progress for %v", name, c.stall))
-	})
-	defer watchdog.Stop()
-	c.alive = func() { watchdog.Reset(c.stall) }
+	c.watch.start(c.stall, func() { cancel(fmt.Errorf("%s made no progress for %v", name, c.stall)) })
+	defer c.watch.stop()
 
 	// The child is killed when the thread that started it ends
 	// (https://go.dev/issue/27505), so that has to live as long.
@@ -75,7 +140,10 @@ func (s *sandbox) run(ctx context.Context, c *command) (tail string, err error) 
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = environment
 	cmd.Dir = c.dir
-	cmd.Stdout, cmd.Stderr = c.stdout, stderr
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = c.stdout, stderr, c.pipes
+	if c.stdin != nil {
+		cmd.Stdin = c.stdin
+	}
 	cmd.SysProcAttr = ownGroup()
 	cmd.Cancel = func() error {
 		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
@@ -84,7 +152,15 @@ func (s *sandbox) run(ctx context.Context, c *command) (tail string, err error) 
 		return nil
 	}
 	cmd.WaitDelay = time.Second // for a grandchild that keeps a pipe open
-	err = cmd.Run()
+	err = cmd.Start()
+	c.closeFiles()
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		return "", fmt.Errorf("start %s: %w", name, err)
+	}
+	err = cmd.Wait()
 	stderr.flush()
 	if ctx.Err() != nil {
 		return stderr.tail(), context.Cause(ctx)
@@ -94,7 +170,7 @@ func (s *sandbox) run(ctx context.Context, c *command) (tail string, err error) 
 		return stderr.tail(), &exitError{program: name, state: exit.ProcessState, tail: stderr.tail()}
 	}
 	if err != nil {
-		return stderr.tail(), fmt.Errorf("start %s: %w", name, err)
+		return stderr.tail(), fmt.Errorf("run %s: %w", name, err)
 	}
 	return stderr.tail(), nil
 }

@@ -23,6 +23,9 @@ type Progress struct {
 	// Done is the share of all the attempt's work that is done: 0 to 1, never
 	// falling.
 	Done float64
+	// Left is about how long it will take until Done is 1, as far as the work
+	// until now tells; 0 while that is not known.
+	Left time.Duration
 }
 
 // Encoding is the work that an Encoder is given: some input files, which are
@@ -56,6 +59,15 @@ type Rendition struct {
 	SegmentLength time.Duration
 	// Art is what becomes of pictures; nil leaves the output without any.
 	Art *Art
+	// Loudness is how loud the output is to be; nil leaves it as loud as the
+	// input is.
+	Loudness *LoudnessTarget
+}
+
+// LoudnessTarget is how loud an output is to be, after EBU R 128.
+type LoudnessTarget struct {
+	Integrated float64 // LUFS
+	TruePeak   float64 // dBTP that no peak may be above
 }
 
 // Layout is how an output is laid out in files.

@@ -1,0 +1,140 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/sync/errgroup"
+	"pgregory.net/rapid"
+)
+
+func nothing() {}
+
+// sums is a listener that keeps count and sum of what it hears.
+type sums struct {
+	n   int64
+	sum float64
+}
+
+func (s *sums) Write(interleaved []float32) {
+	for _, v := range interleaved {
+		s.n++
+		s.sum += float64(v) * float64(s.n%7)
+	}
+}
+
+// sound makes samples that differ, and what sums makes of them.
+func sound(n int) ([]byte, sums) {
+	var b []byte
+	var want sums
+	for i := range n {
+		v := float32(i%1000) / 1000
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		want.Write([]float32{v})
+	}
+	return b, want
+}
+
+// TestHub: whoever hears, from whatever position, hears all from there on, and
+// no more is held than the limit where nobody lags behind.
+func TestHub(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		channels := rapid.IntRange(1, 6).Draw(t, "channels")
+		n := rapid.IntRange(0, 100000).Draw(t, "samples")
+		raw, want := sound(n * channels)
+		h := newHub(rapid.Int64Range(0, 1<<20).Draw(t, "limit"))
+		w := h.newWindow(channels)
+		var got sums
+		all, late := w.hear(0), w.hear(int64(rapid.IntRange(0, n).Draw(t, "from")))
+		from := late.at
+		var group errgroup.Group
+		group.Go(func() error { return w.fill(bytes.NewReader(raw), nothing, nothing) })
+		group.Go(func() error { return all.tell(&got) })
+		heard := bytes.Buffer{}
+		group.Go(func() error {
+			for {
+				part, err := late.read()
+				if errors.Is(err, io.EOF) {
+					late.close()
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				heard.Write(part)
+				late.move(late.at + int64(len(part))/w.frame)
+			}
+		})
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("heard %+v, want %+v", got, want)
+		}
+		if !bytes.Equal(heard.Bytes(), raw[from*w.frame:]) {
+			t.Errorf("who hears from %d on has %d bytes, want %d", from, heard.Len(), len(raw)-int(from*w.frame))
+		}
+		if h.held > chunkBytes {
+			t.Errorf("%d bytes are held for nobody", h.held)
+		}
+	})
+}
+
+// TestHubWaits: a window that is full takes in nothing until a hearer moves, or
+// another one is hungry.
+func TestHubWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		raw, _ := sound(10 * chunkBytes / 4)
+		h := newHub(2 * chunkBytes)
+		w := h.newWindow(1)
+		slow, quick := w.hear(0), w.hear(0)
+		paused := 0
+		done := make(chan error)
+		go func() { done <- w.fill(bytes.NewReader(raw), func() { paused++ }, func() { paused-- }) }()
+		synctest.Wait()
+		if n, _ := w.total(); n != 2*w.per || paused != 1 {
+			t.Errorf("%d samples were taken in, want %d; paused %d times", n, 2*w.per, paused)
+		}
+		quick.move(3 * w.per)
+		if _, err := quick.read(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n, _ := w.total(); n != 4*w.per {
+			t.Errorf("%d samples were taken in for the hungry one, want %d", n, 4*w.per)
+		}
+		slow.close()
+		quick.close()
+		if err := <-done; err != nil || paused != 0 {
+			t.Errorf("fill: %v; paused %d times", err, paused)
+		}
+	})
+}
+
+// TestHubFails: nobody waits on when there is nothing to be had any more.
+func TestHubFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		h := newHub(0)
+		w := h.newWindow(2)
+		r := w.hear(0)
+		heard, filled := make(chan error, 1), make(chan error, 1)
+		go func() { _, err := r.read(); heard <- err }()
+		synctest.Wait()
+		h.fail(broken)
+		go func() { filled <- w.fill(bytes.NewReader(nil), nothing, nothing) }()
+		for _, c := range []chan error{heard, filled} {
+			if err := <-c; !errors.Is(err, broken) {
+				t.Errorf("got %v, want %v", err, broken)
+			}
+		}
+		if err := newHub(1).newWindow(2).fill(bytes.NewReader(make([]byte, 12)), nothing, nothing); err == nil {
+			t.Error("half a sample was taken for a whole one")
+		}
+	})
+}
