@@ -38,12 +38,13 @@ var mayImport = map[string][]string{
 	"web":    {"transcode", "notify", "account", "hook", "inbox", "snsmsg", "snsmsg/verify"},
 
 	// The adapters.
-	"ffmpeg":      {"manifest", "transcode"},
 	"objectstore": {"transcode", "event", "s3event"},
 	"queue":       {"transcode", "notify", "event"},
 	"sqlstore":    {"transcode", "notify", "account", "event", "hook", "inbox", "rule", "s3event"},
+	"ffmpeg":      {"confine", "manifest", "transcode"},
 
 	// Leaves and build tools.
+	"confine":           nil,
 	"manifest":          nil,
 	"outbound":          nil,
 	"s3event":           nil,

@@ -219,7 +219,7 @@ func (e *exitError) ours() error {
 	if sign := noRoom.FindString(e.tail); sign != "" {
 		return fmt.Errorf("write outputs: %s: make room where scratch files lie: %w", strings.ToLower(sign), e)
 	}
-	if strings.HasPrefix(e.tail, "bwrap: ") || strings.HasPrefix(e.tail, "prlimit: ") {
+	if strings.HasPrefix(e.tail, "bwrap: ") || strings.HasPrefix(e.tail, "prlimit: ") || strings.HasPrefix(e.tail, "confine: ") {
 		return e
 	}
 	return nil

@@ -136,7 +136,10 @@ func (s *sandbox) run(ctx context.Context, c *command) (tail string, err error) 
 	defer runtime.UnlockOSThread()
 
 	stderr := &lineWriter{line: c.line}
-	argv := s.command(c)
+	argv, err := s.command(c)
+	if err != nil {
+		return "", fmt.Errorf("start %s: %w", name, err)
+	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = environment
 	cmd.Dir = c.dir

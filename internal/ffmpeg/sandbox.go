@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"etude/internal/confine"
 )
 
 // Mode is how child processes are locked in.
@@ -17,50 +19,61 @@ type Mode string
 // The modes. Whatever the mode, a child has an empty environment, a process
 // group of its own, and dies with its parent.
 const (
-	Auto       Mode = "auto"       // bubblewrap where it works, else limits
+	Auto       Mode = "auto"       // the first of the others that works
 	Bubblewrap Mode = "bubblewrap" // no network, no files but its own; an error where it does not work
+	Landlock   Mode = "landlock"   // no files but its own, and no TCP where the kernel can tell; an error where it does not work
 	Limits     Mode = "limits"     // limits on memory, processor time and file size only
 )
 
 // Modes returns all modes.
-func Modes() []Mode { return []Mode{Auto, Bubblewrap, Limits} }
+func Modes() []Mode { return []Mode{Auto, Bubblewrap, Landlock, Limits} }
 
 func (m Mode) valid() bool { return slices.Contains(Modes(), m) }
 
 // sandbox starts child processes.
 type sandbox struct {
-	bwrap    string // path of bubblewrap; empty where it is not used
+	mode     Mode   // never Auto
+	bwrap    string // path of bubblewrap, where it is used
 	prlimit  string // path of prlimit; empty where there is none
 	memory   int64  // bytes
 	fileSize int64  // bytes
 }
 
-// newSandbox finds the strongest means that the host has, and says what keeps
-// it from a stronger one. Whether bubblewrap works is yet to be tried: many
-// containers allow no namespaces.
-func newSandbox(cfg Config) (*sandbox, error) {
-	s := &sandbox{memory: cfg.Memory, fileSize: cfg.FileSize}
+// newSandbox returns the sandbox of a mode, not Auto, or says what keeps the host
+// from it. Whether it works is yet to be tried: many containers allow no
+// namespaces.
+func newSandbox(mode Mode, cfg Config) (*sandbox, error) {
+	s := &sandbox{mode: mode, memory: cfg.Memory, fileSize: cfg.FileSize}
 	var err error
-	if s.prlimit, err = findProgram("prlimit"); err != nil {
-		return s, errors.New("prlimit is not installed (package util-linux)")
+	if s.prlimit, err = findProgram("prlimit"); err != nil && mode != Limits {
+		return nil, errors.New("prlimit is not installed (package util-linux)")
 	}
-	if cfg.Sandbox == Limits {
-		return s, errors.New("bubblewrap is turned off")
-	}
-	if s.bwrap, err = findProgram("bwrap"); err != nil {
-		return s, errors.New("bubblewrap is not installed")
+	switch mode {
+	case Bubblewrap:
+		if s.bwrap, err = findProgram("bwrap"); err != nil {
+			return nil, errors.New("bubblewrap is not installed")
+		}
+	case Landlock:
+		if err := confine.Available(); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
 func (s *sandbox) String() string {
+	const limits = "limits on memory, processor time and file size"
 	switch {
-	case s.bwrap != "":
-		return "bubblewrap: no network, no files but its own, limits on memory, processor time, file size and processes"
+	case s.mode == Bubblewrap:
+		return "bubblewrap: no network, no files but its own, " + limits + " and processes"
+	case s.mode == Landlock && confine.Network():
+		return "Landlock: no TCP, no files but its own, " + limits
+	case s.mode == Landlock:
+		return "Landlock: no files but its own, " + limits + "; this kernel's cannot keep it from the network"
 	case s.prlimit != "":
-		return "limits on memory, processor time and file size only: bubblewrap is missing or does not work here"
+		return limits + " only: it can read what Etude can, and use the network"
 	}
-	return "none: neither bubblewrap nor prlimit is there"
+	return "none: not even prlimit is there"
 }
 
 // inputName stands for an input, counted from 0, in a command's arguments: where
@@ -74,24 +87,11 @@ const (
 )
 
 // command returns how a command is started in the sandbox.
-func (s *sandbox) command(c *command) []string {
-	var argv []string
-	if s.bwrap != "" {
-		argv = append(argv, s.bwrap)
-		argv = append(argv, jail(c.program)...)
-		for i, path := range c.inputs {
-			argv = append(argv, "--ro-bind", path, jailInput+strconv.Itoa(i+1))
-		}
-		if c.dir != "" {
-			argv = append(argv, "--bind", c.dir, jailDir, "--chdir", jailDir)
-		}
-		argv = append(argv, "--remount-ro", "/", "--")
-	}
-	argv = append(argv, s.limits(c)...)
-	argv = append(argv, c.program)
+func (s *sandbox) command(c *command) ([]string, error) {
+	argv := append(s.limits(c), c.program)
 	places := make(map[string]string, len(c.inputs))
 	for i, path := range c.inputs {
-		if s.bwrap != "" {
+		if s.mode == Bubblewrap {
 			path = jailInput + strconv.Itoa(i+1)
 		}
 		places[inputName(i)] = "file:" + path
@@ -102,7 +102,39 @@ func (s *sandbox) command(c *command) []string {
 		}
 		argv = append(argv, arg)
 	}
-	return argv
+	switch s.mode {
+	case Bubblewrap:
+		return append(s.jail(c), argv...), nil
+	case Landlock:
+		return confine.Command(confinement(c), argv)
+	}
+	return argv, nil
+}
+
+// jail is the front of a command line that puts it into bubblewrap.
+func (s *sandbox) jail(c *command) []string {
+	argv := append([]string{s.bwrap}, jail(c.program)...)
+	for i, path := range c.inputs {
+		argv = append(argv, "--ro-bind", path, jailInput+strconv.Itoa(i+1))
+	}
+	if c.dir != "" {
+		argv = append(argv, "--bind", c.dir, jailDir, "--chdir", jailDir)
+	}
+	return append(argv, "--remount-ro", "/", "--")
+}
+
+// confinement is what Landlock is told: the same as bubblewrap, by the paths that
+// things have outside.
+func confinement(c *command) confine.Rules {
+	r := confine.Rules{
+		Run:   slices.Concat([]string{c.program}, systemDirs, packageRoots(c.program)),
+		Read:  slices.Concat([]string{"/dev/urandom", "/dev/zero"}, systemFiles(), c.inputs),
+		Write: []string{"/dev/null"},
+	}
+	if c.dir != "" {
+		r.Write = append(r.Write, c.dir)
+	}
+	return r
 }
 
 // limits is the front of a command line that sets the limits, which stay over
@@ -125,20 +157,38 @@ func (s *sandbox) limits(c *command) []string {
 		"--stack=" + strconv.Itoa(4<<20),
 		"--core=0",
 	}
-	if s.bwrap != "" {
+	if s.mode == Bubblewrap {
 		argv = append(argv, "--nproc=512")
 	}
 	return append(argv, "--")
 }
 
+// systemDirs are where programs and libraries lie.
+var systemDirs = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
+
+// systemFiles are what the dynamic linker reads; Debian's BLAS is a link in
+// alternatives.
+func systemFiles() []string {
+	musl, _ := filepath.Glob("/etc/ld-musl-*.path") // the pattern is good
+	return append(musl, "/etc/ld.so.cache", "/etc/alternatives")
+}
+
+// packageRoots is the roof under which a program's libraries lie, for those of
+// packages that are not the system's.
+func packageRoots(program string) []string {
+	for _, root := range []string{"/opt", "/nix/store", "/gnu/store"} {
+		if strings.HasPrefix(program, root+"/") {
+			return []string{root}
+		}
+	}
+	return nil
+}
+
 // jail is what bubblewrap is told of the world: programs and libraries to be
 // read, and nothing else.
 func jail(program string) []string {
-	args := []string{
-		"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
-		"--ro-bind", "/usr", "/usr",
-	}
-	for _, dir := range []string{"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
+	args := []string{"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"}
+	for _, dir := range systemDirs {
 		info, err := os.Lstat(dir)
 		if err != nil {
 			continue
@@ -149,18 +199,13 @@ func jail(program string) []string {
 			args = append(args, "--symlink", to, dir)
 		}
 	}
-	// What the dynamic linker reads; Debian's BLAS is a link in alternatives.
-	musl, _ := filepath.Glob("/etc/ld-musl-*.path") // the pattern is good
-	for _, file := range append(musl, "/etc/ld.so.cache", "/etc/alternatives") {
+	for _, file := range systemFiles() {
 		args = append(args, "--ro-bind-try", file, file)
 	}
 	if !strings.HasPrefix(program, "/usr/") {
 		args = append(args, "--ro-bind", program, program)
-		// Libraries of packages that are not the system's lie under one roof.
-		for _, root := range []string{"/opt", "/nix/store", "/gnu/store"} {
-			if strings.HasPrefix(program, root+"/") {
-				args = append(args, "--ro-bind", root, root)
-			}
+		for _, root := range packageRoots(program) {
+			args = append(args, "--ro-bind", root, root)
 		}
 	}
 	return append(args, "--dev", "/dev")

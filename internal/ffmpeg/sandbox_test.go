@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"etude/internal/confine"
 	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/transcode"
 )
@@ -30,8 +31,8 @@ func boxed(t *testing.T, mode Mode) *toolchain {
 		t.Fatal(err)
 	}
 	tools, err := e.toolchain()
-	if err != nil && mode == Bubblewrap && os.Getenv("CI") != "true" {
-		t.Skip(err) // many containers allow no namespaces
+	if err != nil && mode != Limits && os.Getenv("CI") != "true" {
+		t.Skip(err) // many containers allow no namespaces, and old kernels have no Landlock
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -112,32 +113,80 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestFallback has a bubblewrap that does not work.
-func TestFallback(t *testing.T) {
-	ffmpegtest.Need(t)
+// TestLandlock looks around from within.
+func TestLandlock(t *testing.T) {
+	tools := boxed(t, Landlock)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	dir, other := t.TempDir(), t.TempDir()
+	input, secret := filepath.Join(other, "clip"), filepath.Join(other, "secret")
+	for _, path := range []string{input, secret} {
+		if err := os.WriteFile(path, []byte("sound"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(secret, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ETUDE_SECRET", "x")
+	tests := map[string]string{
+		"cat " + input + "; pwd":                        "sound" + dir + "\n",
+		"echo hello > made && cat made":                 "hello\n",
+		"cat " + secret + " 2>/dev/null || echo no":     "no\n",
+		"cat link 2>/dev/null || echo no":               "no\n",
+		"cat /etc/passwd 2>/dev/null || echo no":        "no\n",
+		"ls /proc " + other + " 2>/dev/null || echo no": "no\n",
+		"(echo x > " + input + ") 2>/dev/null || echo no; (echo x > " + other + "/new) 2>/dev/null || echo no": "no\nno\n",
+		"echo $ETUDE_SECRET":              "\n",
+		"ulimit -v; ulimit -c; ulimit -t": "2097152\n0\n10\n",
+	}
+	if confine.Network() {
+		tests["bash -c 'exec 3<>/dev/tcp/127.0.0.1/"+port+"' 2>/dev/null || echo no"] = "no\n"
+	}
+	for line, want := range tests {
+		if got := shell(t, tools, []string{input}, dir, line); got != want {
+			t.Errorf("%s: got %q, want %q", line, got, want)
+		}
+	}
+}
+
+// brokenBwrap puts a bubblewrap first into PATH that does not work.
+func brokenBwrap(t *testing.T) {
 	bin := t.TempDir()
 	script := "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"
 	if err := os.WriteFile(filepath.Join(bin, "bwrap"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+}
+
+// TestFallback has a bubblewrap that does not work: Landlock is next, and nobody
+// is warned of it.
+func TestFallback(t *testing.T) {
+	ffmpegtest.Need(t)
+	brokenBwrap(t)
 	var log strings.Builder
-	logger := slog.New(slog.NewTextHandler(&log, nil))
-	e, err := New(Config{Logger: logger})
+	preset := systemPreset(t, "300300")
+	e, err := New(Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	preset := systemPreset(t, "300300")
-	for range 3 {
-		if why := e.Check(&preset); why != "" {
-			t.Error(why)
-		}
+	if why := e.Check(&preset); why != "" {
+		t.Error(why)
 	}
-	if n := strings.Count(log.String(), "without bubblewrap"); n != 1 || !strings.Contains(log.String(), "No permissions") {
-		t.Errorf("logged %d warnings: %s", n, &log)
+	want := Landlock
+	if confine.Available() != nil {
+		want = Limits
 	}
-	if strings.HasPrefix(e.Sandbox(), "bubblewrap") {
-		t.Errorf("the sandbox calls itself %q", e.Sandbox())
+	if e.ready.sandbox.mode != want || len(e.ready.why) == 0 || !strings.Contains(e.ready.why[0].Error(), "No permissions") {
+		t.Errorf("the sandbox is %s, because of %v", e.ready.sandbox.mode, e.ready.why)
+	}
+	if (want == Landlock) != (log.Len() == 0) {
+		t.Errorf("with %s, logged %q", want, &log)
 	}
 
 	e, err = New(Config{Sandbox: Bubblewrap})
@@ -149,6 +198,40 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// TestLastResort has neither bubblewrap nor prlimit, without which there is no
+// Landlock either: it is warned of, once.
+func TestLastResort(t *testing.T) {
+	ffmpegtest.Need(t)
+	bin := t.TempDir()
+	for _, name := range []string{"ffmpeg", "ffprobe"} {
+		path, err := findProgram(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin)
+	var log strings.Builder
+	e, err := New(Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	preset := systemPreset(t, "300300")
+	for range 3 {
+		if why := e.Check(&preset); why != "" {
+			t.Error(why)
+		}
+	}
+	if n := strings.Count(log.String(), "not locked in"); n != 1 || !strings.Contains(log.String(), "prlimit is not installed") {
+		t.Errorf("logged %d warnings: %s", n, &log)
+	}
+	if got := e.Sandbox(); !strings.HasPrefix(got, "none") {
+		t.Errorf("the sandbox calls itself %q", got)
+	}
+}
+
 // TestKilledParent kills a process that encodes, and wants its children gone.
 // The process is this test again.
 func TestKilledParent(t *testing.T) {
@@ -156,33 +239,40 @@ func TestKilledParent(t *testing.T) {
 		encodeForever(t, input)
 	}
 	ffmpegtest.Need(t)
-	for _, mode := range []Mode{Auto, Limits} {
-		dir := t.TempDir()
-		input := ffmpegtest.Clip(t, ffmpegtest.Spec{Rate: 8000, Channels: 1, Samples: 600 * 8000, Sound: "0.3*(random(0)-0.5)"})
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledParent$")
-		cmd.Env = append(os.Environ(), "ETUDE_TEST_ENCODE="+input, "ETUDE_TEST_DIR="+dir, "ETUDE_TEST_MODE="+string(mode))
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if said := bufio.NewScanner(out); !said.Scan() || said.Text() != "encoding" {
-			t.Fatalf("%s: the process said %q", mode, said.Text())
-		}
-		if n := working(dir); n == 0 {
-			t.Errorf("%s: nothing runs before the kill", mode)
-		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait() // says that it was killed
-		// Nobody is told when a grandchild ends.
-		for since := time.Now(); working(dir) > 0; time.Sleep(time.Millisecond) {
-			if time.Since(since) > 5*time.Second {
-				t.Fatalf("%s: %d processes run on", mode, working(dir))
-			}
+	for _, mode := range Modes()[1:] {
+		t.Run(string(mode), func(t *testing.T) {
+			boxed(t, mode)
+			killParent(t, mode)
+		})
+	}
+}
+
+func killParent(t *testing.T, mode Mode) {
+	dir := t.TempDir()
+	input := ffmpegtest.Clip(t, ffmpegtest.Spec{Rate: 8000, Channels: 1, Samples: 600 * 8000, Sound: "0.3*(random(0)-0.5)"})
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledParent$")
+	cmd.Env = append(os.Environ(), "ETUDE_TEST_ENCODE="+input, "ETUDE_TEST_DIR="+dir, "ETUDE_TEST_MODE="+string(mode))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if said := bufio.NewScanner(out); !said.Scan() || said.Text() != "encoding" {
+		t.Fatalf("%s: the process said %q", mode, said.Text())
+	}
+	if n := working(dir); n == 0 {
+		t.Errorf("%s: nothing runs before the kill", mode)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // says that it was killed
+	// Nobody is told when a grandchild ends.
+	for since := time.Now(); working(dir) > 0; time.Sleep(time.Millisecond) {
+		if time.Since(since) > 5*time.Second {
+			t.Fatalf("%s: %d processes run on", mode, working(dir))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 type toolchain struct {
 	ffmpeg, ffprobe string // absolute paths
 	sandbox         *sandbox
+	why             []error // what keeps this host from each stronger sandbox
 	can             abilities
 }
 
@@ -50,29 +52,43 @@ func (e *Encoder) toolchain() (*toolchain, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 
-	box, why := newSandbox(e.cfg)
-	var err error
-	if box.bwrap != "" {
-		if t.can, err = askAbilities(ctx, box, t.ffmpeg); err != nil {
-			box.bwrap, why = "", err
-		}
+	if err := e.lockIn(ctx, t); err != nil {
+		return nil, err
 	}
-	if box.bwrap == "" {
-		if e.cfg.Sandbox == Bubblewrap {
-			return nil, fmt.Errorf("set up bubblewrap: %w", why)
-		}
-		if t.can, err = askAbilities(ctx, box, t.ffmpeg); err != nil {
-			return nil, fmt.Errorf("ask ffmpeg what it can do: %w", err)
-		}
-		if e.cfg.Sandbox == Auto || box.prlimit == "" {
-			e.cfg.Logger.Warn("ffmpeg runs without bubblewrap: it can read what this process can",
-				"sandbox", box.String(), "err", why)
-		}
-	}
-	t.sandbox = box
 	e.ready = t
 	return t, nil
 }
+
+// lockIn finds the sandbox, the strongest that works where none is asked for.
+func (e *Encoder) lockIn(ctx context.Context, t *toolchain) error {
+	modes := []Mode{e.cfg.Sandbox}
+	if e.cfg.Sandbox == Auto {
+		modes = []Mode{Bubblewrap, Landlock, Limits}
+	}
+	for i, mode := range modes {
+		box, err := newSandbox(mode, e.cfg)
+		if err == nil {
+			t.can, err = askAbilities(ctx, box, t.ffmpeg)
+		}
+		switch {
+		case err == nil:
+			t.sandbox = box
+			if mode == Limits && e.cfg.Sandbox == Auto || box.prlimit == "" {
+				e.cfg.Logger.Warn("ffmpeg is not locked in: it can read what this process can", "sandbox", box.String(), "err", t.weaker())
+			}
+			return nil
+		case mode == Limits:
+			return fmt.Errorf("ask ffmpeg what it can do: %w", err)
+		case i == len(modes)-1:
+			return fmt.Errorf("set up the sandbox %s: %w", mode, err)
+		}
+		t.why = append(t.why, fmt.Errorf("%s: %w", mode, err))
+	}
+	return nil // there is always a last one
+}
+
+// weaker says why the sandbox is not a stronger one, or nil.
+func (t *toolchain) weaker() error { return errors.Join(t.why...) }
 
 // askAbilities starts ffmpeg in a sandbox, which shows that both work.
 func askAbilities(ctx context.Context, box *sandbox, ffmpeg string) (abilities, error) {
