@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"event":     {"s3event"},
 	"hook":      {"snsmsg", "snsmsg/verify"},
 	"inbox":     {"watch"},
-	"notify":    nil,
+	"notify":    {"snsfilter"},
 	"transcode": {"manifest", "watch"},
 	// Rules ask for jobs, and are about nothing else: they stand on that domain.
 	"rule": {"s3event", "transcode"},
@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"seal":              nil,
 	"measure":           nil,
 	"sigv4":             nil,
+	"snsfilter":         nil,
 	"snsmsg":            nil,
 	"snsmsg/verify":     {"snsmsg"},
 	"tune":              nil,

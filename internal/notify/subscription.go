@@ -1,11 +1,14 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+
+	"etude/internal/snsfilter"
 )
 
 // SubscriptionARN names a subscription: its topic's ARN, a colon and a UUID.
@@ -72,9 +75,31 @@ func (s *Subscription) Raw() bool { return s.Attributes[RawMessageDelivery] == "
 
 // Accepts reports whether a subscription is to get a message that was published
 // to its topic: it is confirmed, lives, and its filter policy lets the message
-// pass.
-func (s *Subscription) Accepts(*Message) bool {
-	return s.Confirmed && s.DeleteTime.IsZero()
+// pass. Policies were checked when they were set; one that cannot be read lets
+// nothing pass.
+func (s *Subscription) Accepts(m *Message) bool {
+	if !s.Confirmed || !s.DeleteTime.IsZero() {
+		return false
+	}
+	text := s.Attributes[FilterPolicy]
+	if text == "" {
+		return true
+	}
+	policy, err := snsfilter.Parse(text, s.filterScope())
+	switch {
+	case err != nil:
+		return false
+	case s.filterScope() == snsfilter.Body:
+		return policy.MatchBody(m.BodyFor(s.Protocol))
+	}
+	return policy.MatchAttributes(func(name string) (dataType, value string, ok bool) {
+		a, ok := m.Attributes[name]
+		return a.Type, a.Value, ok
+	})
+}
+
+func (s *Subscription) filterScope() snsfilter.Scope {
+	return snsfilter.Scope(cmp.Or(s.Attributes[FilterPolicyScope], string(snsfilter.Attributes)))
 }
 
 // Subscribe returns the topic's subscription with that protocol and endpoint,
