@@ -40,6 +40,8 @@ type config struct {
 	MaxPipelines int  `default:"0" env:"ETUDE_MAX_PIPELINES" help:"Pipelines there may be; 0 means no limit." placeholder:"N"`
 	MaxPresets   int  `default:"0" env:"ETUDE_MAX_PRESETS" help:"Custom presets there may be; 0 means no limit." placeholder:"N"`
 
+	sandboxFlag
+
 	Drain time.Duration `default:"10s" env:"ETUDE_DRAIN" help:"How long running jobs may go on after SIGTERM before they are given back." placeholder:"TIME"`
 	Log   string        `default:"text" enum:"text,json" env:"ETUDE_LOG" help:"Format of the log, on standard error: text or json."`
 }

@@ -22,6 +22,7 @@ type cli struct {
 	Serve     serveCmd           `cmd:"" help:"Run the server: the site for people, the AWS endpoint for programs, and the workers."`
 	Demo      demoCmd            `cmd:"" help:"Take a song through the whole flow, through the public interfaces only, and check the results."`
 	Transcode transcodeCmd       `cmd:"" help:"Convert files on this machine: the same engine, without a server."`
+	Doctor    doctorCmd          `cmd:"" help:"Look at what serve would use, with the same flags, and say what is missing."`
 	Ready     readyCmd           `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
 	User      userCmd            `cmd:"" help:"Manage the accounts of the site."`
 	Key       keyCmd             `cmd:"" help:"Manage the access keys of programs."`

@@ -189,7 +189,7 @@ func (s *server) openAccounts(ctx context.Context) error {
 
 func (s *server) openServices(context.Context) error {
 	s.inbox = inbox.New(s.store)
-	encoder, err := ffmpeg.New(ffmpeg.Config{Logger: s.log})
+	encoder, err := ffmpeg.New(ffmpeg.Config{Logger: s.log, Sandbox: ffmpeg.Mode(s.Sandbox)})
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (s *sandbox) String() string {
 	const limits = "limits on memory, processor time and file size"
 	switch {
 	case s.mode == Bubblewrap:
-		return "bubblewrap: no network, no files but its own, " + limits + " and processes"
+		return "bubblewrap: no network, no files but its own, no other processes, " + limits
 	case s.mode == Landlock && confine.Network():
 		return "Landlock: no TCP, no files but its own, " + limits
 	case s.mode == Landlock:
