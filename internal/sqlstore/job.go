@@ -86,6 +86,25 @@ func (s *Store) Jobs(ctx context.Context, filter transcode.JobFilter, page trans
 	return jobs, more, nil
 }
 
+// CountJobs counts up to a limit; see transcode.Store.
+func (s *Store) CountJobs(ctx context.Context, filter transcode.JobFilter, limit int) (int, error) {
+	query, args := countJobs(filter, limit)
+	n, err := s.read.number(ctx, query, args...)
+	if err != nil {
+		return 0, fmt.Errorf("count jobs: %w", err)
+	}
+	return n, nil
+}
+
+// countJobs counts the rows of a page that is as long as the limit. It asks for
+// what the index has, and nothing of the rows.
+func countJobs(filter transcode.JobFilter, limit int) (string, []any) {
+	l := jobsThatFit(filter)
+	l.query = "SELECT owner, pipeline_id, status, id FROM jobs"
+	query, args := l.page(transcode.Page{Limit: limit - 1})
+	return "SELECT count(*) FROM (" + query + ") AS counted", args
+}
+
 // jobsThatFit chooses the index: an owner has fewer jobs than a pipeline.
 func jobsThatFit(f transcode.JobFilter) listing {
 	l := listing{query: selectJob}

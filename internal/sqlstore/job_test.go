@@ -438,3 +438,36 @@ func TestUpdateDeadlock(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestCountJobs(t *testing.T) {
+	eachStore(t, func(t *testing.T, store *sqlstore.Store, _ *sqlstoretest.Tasks) {
+		ctx := t.Context()
+		insert(t, store, pipeline("p"))
+		for i := range 5 {
+			j := job(transcode.JobID(fmt.Sprintf("j%d", i)))
+			j.Pipeline, j.Owner, j.DedupeKey, j.Status = "p", "ann", "", transcode.Submitted
+			if i == 4 {
+				j.Owner, j.Status = "bob", transcode.Complete
+			}
+			insert(t, store, j)
+		}
+		for _, tt := range []struct {
+			filter transcode.JobFilter
+			limit  int
+			want   int
+		}{
+			{transcode.JobFilter{}, 100, 5},
+			{transcode.JobFilter{}, 3, 3},
+			{transcode.JobFilter{Status: transcode.Submitted}, 100, 4},
+			{transcode.JobFilter{Status: transcode.Submitted}, 4, 4},
+			{transcode.JobFilter{Status: transcode.Submitted}, 1, 1},
+			{transcode.JobFilter{Owner: "bob", Status: transcode.Submitted}, 100, 0},
+			{transcode.JobFilter{Pipeline: "p", Status: transcode.Complete}, 100, 1},
+			{transcode.JobFilter{Owner: "ann", Pipeline: "p"}, 100, 4},
+		} {
+			if got, err := store.CountJobs(ctx, tt.filter, tt.limit); err != nil || got != tt.want {
+				t.Errorf("%+v up to %d: %d and %v, want %d", tt.filter, tt.limit, got, err, tt.want)
+			}
+		}
+	})
+}

@@ -26,6 +26,9 @@ type Store interface {
 	// ids, and whether more follow.
 	Jobs(ctx context.Context, filter JobFilter, page Page) (jobs []*Job, more bool, err error)
 
+	// CountJobs counts the jobs that fit the filter, limit of them at the most.
+	CountJobs(ctx context.Context, filter JobFilter, limit int) (int, error)
+
 	// Preset returns a custom preset, or ErrNotFound.
 	Preset(ctx context.Context, id PresetID) (*Preset, error)
 	// Presets returns a page of the custom presets in the order of their ids,

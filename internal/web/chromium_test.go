@@ -174,13 +174,15 @@ func (b *browser) calm() {
 	}
 }
 
-// TestStoriesInBrowser looks at every story at both widths, light and dark.
+// TestStoriesInBrowser looks at every story at both widths, light and dark, and
+// has axe-core look at it too.
 // Pictures stay with -artifacts.
 func TestStoriesInBrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a few seconds")
 	}
 	b := openBrowser(t)
+	axe := axe(t)
 	all := stories(t)
 	files, err := newAssets()
 	if err != nil {
@@ -208,6 +210,9 @@ func TestStoriesInBrowser(t *testing.T) {
 				b.dark(scheme == "dark")
 				b.fits()
 				b.shoot(dir, fmt.Sprintf("%s-%d-%s", s.name, px, scheme))
+				if px == phone {
+					b.accessible(axe, s.name+", "+scheme)
+				}
 			}
 		}
 	}

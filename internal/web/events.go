@@ -67,6 +67,7 @@ type feed struct {
 	listed []transcode.JobID // the rows that the page has
 	told   int64             // the newest message that was there before
 	size   int64             // of the file's input; 0 while it is not known
+	ops    string            // what an operators' page shows
 }
 
 // run sends until ctx ends, the client is gone or the session is over. It
@@ -84,6 +85,11 @@ func (f *feed) run(ctx context.Context) error {
 	defer beat.Stop()
 	pause := time.NewTimer(updatePause)
 	defer pause.Stop()
+	look := time.NewTicker(opsPause)
+	defer look.Stop()
+	if f.place.view != "ops" {
+		look.Stop()
+	}
 	changed := jobs.C()
 	for f.out.err == nil {
 		var err error
@@ -99,6 +105,8 @@ func (f *feed) run(ctx context.Context) error {
 			changed = jobs.C()
 		case <-box.C():
 			err = f.sendInbox(ctx)
+		case <-look.C:
+			err = f.sendOps(ctx)
 		case <-beat.C:
 			err = f.beat(ctx)
 		}
@@ -152,6 +160,8 @@ func (f *feed) sendAll(ctx context.Context) error {
 		return f.sendList(ctx)
 	case "file":
 		return f.sendFile(ctx)
+	case "ops":
+		return f.sendOps(ctx)
 	}
 	return nil
 }

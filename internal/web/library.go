@@ -46,7 +46,7 @@ func (s *Site) frame(v *visit, title string, at place) (frame, error) {
 		return frame{}, err
 	}
 	f := frame{
-		Title: title, Assets: s.assets.links(), User: v.user.Email, Events: at.events(),
+		Title: title, Assets: s.assets.links(), User: v.user.Email, Admin: v.user.Admin, Events: at.events(),
 		Tab: at.view, Badge: newBadge(len(pending)), pending: pending,
 	}
 	if at.view != "messages" {

@@ -9,9 +9,10 @@ import (
 // place is what a page shows of the user's things: enough to show it again, on
 // the page's event stream or after a message was dismissed.
 type place struct {
-	view   string          // "library", "file", "messages" or "" for none
+	view   string          // "library", "file", "messages", "ops" or "" for none
 	job    transcode.JobID // of a file
 	before transcode.JobID // of the library: the last file of the page before
+	ops    string          // of an operators' page: its own address
 }
 
 // path is the page's address.
@@ -23,6 +24,8 @@ func (p place) path() string {
 		return fileURL(p.job)
 	case p.view == "messages":
 		return "/messages"
+	case p.view == "ops":
+		return p.ops
 	}
 	return "/"
 }
@@ -30,7 +33,7 @@ func (p place) path() string {
 // events is the address of the page's stream.
 func (p place) events() string {
 	q := url.Values{}
-	for name, value := range map[string]string{"view": p.view, "job": string(p.job), "before": string(p.before)} {
+	for name, value := range map[string]string{"view": p.view, "job": string(p.job), "before": string(p.before), "at": p.ops} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -45,6 +48,9 @@ func placeOf(q url.Values) place {
 		p.job = transcode.JobID(id)
 	}
 	p.before = cursor(q)
+	if at := q.Get("at"); p.view == "ops" && localPath(at) == at {
+		p.ops = at
+	}
 	return p
 }
 

@@ -16,13 +16,13 @@ var templateFiles embed.FS
 // pages holds each page's templates by its name, and fragments the parts that
 // an event stream sends. What does not parse is a fault of the build.
 var (
-	fragments = template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	fragments = template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/opsparts.html"))
 	pages     = parsePages()
 )
 
 func parsePages() map[string]*template.Template {
 	all := map[string]*template.Template{}
-	for _, name := range []string{"signin", "library", "file", "messages", "error"} {
+	for _, name := range []string{"signin", "library", "file", "messages", "error", "ops-overview", "ops-jobs", "ops-one"} {
 		set := template.Must(fragments.Clone())
 		all[name] = template.Must(set.ParseFS(templateFiles, path.Join("templates", name+".html")))
 	}

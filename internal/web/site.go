@@ -144,6 +144,9 @@ func (s *Site) routes() *http.ServeMux {
 	} {
 		mux.Handle(pattern, s.withSession(page))
 	}
+	for pattern, page := range s.opsRoutes() {
+		mux.Handle(pattern, s.withSession(page))
+	}
 	return mux
 }
 

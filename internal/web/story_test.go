@@ -41,7 +41,12 @@ func stories(t testing.TB) []story {
 	lib, one, box := place{view: "library"}, place{view: "file", job: jobID(1)}, place{view: "messages"}
 	hostile := `"><script>alert(1)<img src=x onerror=alert(1)>.wav`
 
-	return []story{
+	ops := opsStories(func(at string) opsPage {
+		f := around("", place{view: "ops", ops: at}, nil)
+		f.Admin = true
+		return opsPage{frame: f}
+	})
+	return append(ops, []story{
 		{"signin", "signin", signInPage{frame: frame{Title: "Sign in", Assets: urls}, Next: "/"}, func(d *document) {
 			d.count("form[action=/signin] input[name=password]", 1)
 			d.count(".notice", 0)
@@ -138,7 +143,7 @@ func stories(t testing.TB) []story {
 			d.has("h1", "Not found")
 			d.count("a[href=/]", 2)
 		}},
-	}
+	}...)
 }
 
 func withoutScript(f frame) frame {

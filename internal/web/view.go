@@ -17,6 +17,7 @@ type frame struct {
 	Title   string
 	Assets  links
 	User    string // e-mail address; empty for nobody
+	Admin   bool   // who may see the operators' pages
 	Events  string // URL of the stream that keeps the page current
 	Tab     string // the part of the site that the page belongs to
 	Badge   badge
