@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"event":     {"s3event"},
 	"hook":      {"snsmsg", "snsmsg/verify"},
 	"inbox":     {"watch"},
-	"notify":    {"snsfilter"},
+	"notify":    {"snsfilter", "snsmsg"},
 	"transcode": {"manifest", "watch"},
 	// Rules ask for jobs, and are about nothing else: they stand on that domain.
 	"rule": {"s3event", "transcode"},

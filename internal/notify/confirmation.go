@@ -1,17 +1,23 @@
 package notify
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // tokenLife is how long a token is good for, as in SNS.
 const tokenLife = 48 * time.Hour
 
-// Confirmation is a token that was given out, by which the owner of a pending
-// subscription's endpoint agrees. The token itself is kept nowhere.
+// Confirmation is a token that was given out, by which the owner of an endpoint
+// agrees to a pending subscription, or restores one that was ended. The token
+// itself is kept nowhere.
 type Confirmation struct {
 	Hash         string // of the token
 	Subscription SubscriptionARN
@@ -30,4 +36,98 @@ func (s *Service) Token(m *Message) string {
 func hashOfToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
+}
+
+// ask has a subscription's endpoint told a new token, by which the subscription
+// is confirmed, or restored.
+func (s *Service) ask(ctx context.Context, tx Tx, sub *Subscription, kind MessageType, text string) error {
+	m := Message{ID: MessageID(uuid.NewString()), Topic: sub.Topic, Type: kind, To: sub.ARN, Body: text, PublishTime: s.Now()}
+	c := Confirmation{Hash: hashOfToken(s.Token(&m)), Subscription: sub.ARN, ExpireTime: m.PublishTime.Add(tokenLife)}
+	if err := tx.InsertConfirmation(ctx, c); err != nil {
+		return err
+	}
+	return tx.InsertMessage(ctx, m)
+}
+
+// ConfirmSubscription confirms or restores the subscription that a token was
+// given out for, and returns it. It may be called again with the same token.
+// Only a signed request may lock: have the subscription ended by none but signed
+// requests.
+func (s *Service) ConfirmSubscription(ctx context.Context, topic TopicARN, token string, signed, lock bool) (Subscription, error) {
+	if s.checkTopicARN(topic) != nil {
+		return Subscription{}, invalid("Invalid parameter: Topic")
+	}
+	if b, err := hex.DecodeString(token); err != nil || len(b) != sha256.Size {
+		return Subscription{}, invalid("Invalid token")
+	}
+	if lock && !signed {
+		return Subscription{}, &Error{Kind: Denied, Message: "AuthenticateOnUnsubscribe needs a signed request."}
+	}
+	var sub Subscription
+	err := s.Store.UpdateNotify(ctx, func(tx Tx) (err error) {
+		sub, err = s.confirm(ctx, tx, topic, token)
+		if err != nil || sub.Confirmed && sub.DeleteTime.IsZero() {
+			return err
+		}
+		sub.Confirmed, sub.Authenticated, sub.LockUnsubscribe, sub.DeleteTime = true, signed, lock, time.Time{}
+		return tx.UpdateSubscription(ctx, sub)
+	})
+	if err != nil {
+		return Subscription{}, fmt.Errorf("confirm subscription to %s: %w", topic, err)
+	}
+	return sub, nil
+}
+
+// confirm returns the subscription that a token may confirm or restore.
+func (s *Service) confirm(ctx context.Context, tx Tx, topic TopicARN, token string) (Subscription, error) {
+	unknown := invalid("Invalid parameter: Token")
+	if _, err := tx.Topic(ctx, topic); err != nil {
+		return Subscription{}, orElse(err, unknown)
+	}
+	c, err := tx.Confirmation(ctx, hashOfToken(token))
+	if err != nil {
+		return Subscription{}, orElse(err, unknown)
+	}
+	sub, err := tx.Subscription(ctx, c.Subscription)
+	if err != nil {
+		return Subscription{}, orElse(err, unknown)
+	}
+	given := c.ExpireTime.Add(-tokenLife)
+	switch {
+	case sub.Topic != topic:
+		return Subscription{}, unknown
+	case sub.Confirmed && sub.DeleteTime.IsZero():
+		return sub, nil // it was used before
+	case s.Now().After(c.ExpireTime):
+		return Subscription{}, invalid("Invalid parameter: Token Reason: it was good for two days; subscribe again to get another")
+	case !sub.DeleteTime.IsZero() && given.Before(sub.DeleteTime.Truncate(time.Millisecond)):
+		// It was to confirm what has ended since.
+		return Subscription{}, unknown
+	}
+	return sub, s.stillFree(ctx, tx, &sub)
+}
+
+// stillFree refuses to restore a subscription whose endpoint has another by now.
+func (s *Service) stillFree(ctx context.Context, tx Tx, sub *Subscription) error {
+	if sub.DeleteTime.IsZero() {
+		return nil
+	}
+	all, err := tx.Subscriptions(ctx, sub.Topic)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.Protocol == sub.Protocol && other.Endpoint == sub.Endpoint {
+			return invalid("Invalid parameter: Token Reason: the endpoint has subscribed again since")
+		}
+	}
+	return nil
+}
+
+// orElse returns instead where err says that there is nothing, and else err.
+func orElse(err, instead error) error {
+	if errors.Is(err, ErrNotFound) {
+		return instead
+	}
+	return err
 }

@@ -11,13 +11,11 @@ type Kind int
 // The kinds, each with SNS's name for it.
 const (
 	Invalid             Kind = iota + 1 // InvalidParameter
+	InvalidValue                        // ParameterValueInvalid
 	NotFound                            // NotFound
 	Denied                              // AuthorizationError
 	ResourceNotFound                    // ResourceNotFound: NotFound, of tags
 	TagLimit                            // TagLimitExceeded
-	TopicLimit                          // TopicLimitExceeded
-	SubscriptionLimit                   // SubscriptionLimitExceeded
-	FilterPolicyLimit                   // FilterPolicyLimitExceeded
 	EmptyBatch                          // EmptyBatchRequest
 	TooManyEntries                      // TooManyEntriesInBatchRequest
 	EntryIDsNotDistinct                 // BatchEntryIdsNotDistinct
@@ -31,9 +29,12 @@ const (
 type Error struct {
 	Kind    Kind
 	Message string
+	Err     error // the cause, or nil; Message has its text
 }
 
 func (e *Error) Error() string { return e.Message }
+
+func (e *Error) Unwrap() error { return e.Err }
 
 // IsKind reports whether err is an *Error of the kind.
 func IsKind(err error, kind Kind) bool {
@@ -42,7 +43,8 @@ func IsKind(err error, kind Kind) bool {
 }
 
 func invalid(format string, args ...any) error {
-	return &Error{Kind: Invalid, Message: fmt.Sprintf(format, args...)}
+	err := fmt.Errorf(format, args...)
+	return &Error{Kind: Invalid, Message: err.Error(), Err: errors.Unwrap(err)}
 }
 
 // ErrNotFound is a Store's answer for what it does not have.

@@ -22,6 +22,10 @@ type Config struct {
 	// often with the same MessageID when it fails or the node dies.
 	Deliver map[Protocol]func(ctx context.Context, m Message, endpoint string) error
 
+	// CheckURL says early what would come of posting to a URL; nil checks nothing.
+	// It is to be asked again before each try, since names change.
+	CheckURL func(ctx context.Context, url string) error
+
 	// TokenKey is a secret from which the tokens in confirmations are made; it is
 	// kept outside of the Store.
 	TokenKey [32]byte
