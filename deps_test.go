@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	// The adapters.
 	"objectstore": {"transcode", "event", "s3event"},
 	"queue":       {"transcode", "notify", "event"},
-	"sqlstore":    {"transcode", "notify", "account", "event", "hook", "inbox", "rule", "s3event"},
+	"sqlstore":    {"transcode", "notify", "signkey", "account", "event", "hook", "inbox", "rule", "s3event"},
 	"ffmpeg":      {"confine", "manifest", "transcode"},
 
 	// Leaves and build tools.
@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"seal":              nil,
 	"measure":           nil,
 	"sigv4":             nil,
+	"signkey":           {"seal", "snsmsg"},
 	"snsfilter":         nil,
 	"snsmsg":            nil,
 	"snsmsg/verify":     {"snsmsg"},
@@ -63,7 +64,7 @@ var mayImport = map[string][]string{
 // it. A row covers the packages below it too.
 var onlyIn = map[string][]string{
 	"database/sql": {"sqlstore", "queue"},
-	"net/http":     {"edge", "etapi", "hook", "notify", "objectstore", "outbound", "sigv4", "snsmsg", "snsmsg/verify", "stsapi", "web"},
+	"net/http":     {"edge", "etapi", "hook", "notify", "objectstore", "outbound", "signkey", "sigv4", "snsmsg", "snsmsg/verify", "stsapi", "web"},
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 

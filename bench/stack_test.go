@@ -78,9 +78,8 @@ func (s *stack) newPipeline(b *testing.B, name string) *transcode.Pipeline {
 func (s *stack) work(b *testing.B, run func(context.Context, transcode.RunJob) error) {
 	b.Helper()
 	check(b, s.queue.Start(b.Context(), queue.Handlers{
-		RunJob:  run,
-		FanOut:  func(context.Context, notify.MessageID) error { return nil },
-		Deliver: func(context.Context, notify.MessageID, notify.SubscriptionARN) error { return nil },
+		RunJob: run,
+		FanOut: func(context.Context, notify.MessageID) error { return nil },
 	}))
 	b.Cleanup(func() { check(b, s.queue.Stop(context.Background())) })
 }

@@ -41,6 +41,7 @@ type config struct {
 	MaxPresets   int  `default:"0" env:"ETUDE_MAX_PRESETS" help:"Custom presets there may be; 0 means no limit." placeholder:"N"`
 
 	sandboxFlag
+	deliveryConfig `embed:""`
 
 	Drain time.Duration `default:"10s" env:"ETUDE_DRAIN" help:"How long running jobs may go on after SIGTERM before they are given back." placeholder:"TIME"`
 	Log   string        `default:"text" enum:"text,json" env:"ETUDE_LOG" help:"Format of the log, on standard error: text or json."`
@@ -114,6 +115,7 @@ func (c *config) check() error {
 			fault("%s %d: it must be 0 or more", flag, n)
 		}
 	}
+	c.deliveryConfig.check(fault)
 	if c.Drain < 0 {
 		fault("--drain %s: it must be 0 or more", c.Drain)
 	}

@@ -20,6 +20,7 @@ import (
 	"etude/internal/notify"
 	"etude/internal/objectstore"
 	"etude/internal/queue"
+	"etude/internal/signkey"
 	"etude/internal/sqlstore"
 	"etude/internal/stsapi"
 	"etude/internal/transcode"
@@ -50,6 +51,8 @@ type server struct {
 	inbox    *inbox.Service
 	jobs     *transcode.Service
 	notify   *notify.Service
+	signing  *signkey.Keys
+	linkBase string        // of the links in messages; set before the first is delivered
 	hooks    *hook.Service // nil if it listens to no topics of others
 	pages    *web.Site
 	first    *transcode.Pipeline
@@ -187,7 +190,7 @@ func (s *server) openAccounts(ctx context.Context) error {
 	return s.accounts.SetRootKey(s.cred.AccessKeyID, s.cred.SecretAccessKey, admin.ID)
 }
 
-func (s *server) openServices(context.Context) error {
+func (s *server) openServices(ctx context.Context) error {
 	s.inbox = inbox.New(s.store)
 	encoder, err := ffmpeg.New(ffmpeg.Config{Logger: s.log, Sandbox: ffmpeg.Mode(s.Sandbox)})
 	if err != nil {
@@ -208,11 +211,7 @@ func (s *server) openServices(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.notify, err = notify.New(notify.Config{
-		Store: s.store, Logger: s.log, Region: s.Region, Account: s.Account,
-		Deliver: map[notify.Protocol]func(context.Context, notify.Message, string) error{notify.Site: s.deliverToSite},
-	})
-	return err
+	return s.openNotify(ctx)
 }
 
 // firstStart makes what a user expects to find: a bucket of which static/* is
@@ -261,10 +260,11 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	if err := s.jobs.TakeOver(ctx, true); err != nil {
 		return err
 	}
+	s.startDelivery(ctx, edgeAddr)
 	// The end of ctx begins the drain; it is not to end the workers at once.
 	if err := s.queue.Start(context.WithoutCancel(ctx), queue.Handlers{
-		RunJob: s.jobs.RunJob, FanOut: s.notify.FanOut, Deliver: s.notify.DeliverMessage,
-		Every: append(s.hookWork(), []queue.Periodic{
+		RunJob: s.jobs.RunJob, FanOut: s.notify.FanOut,
+		Every: append(append(s.hookWork(), s.deliveryWork()...), []queue.Periodic{
 			{Name: "take over jobs", Interval: 5 * time.Second, Run: func(ctx context.Context) error { return s.jobs.TakeOver(ctx, false) }},
 			{Name: "delete expired sessions", Interval: time.Hour, Run: s.sessions.DeleteExpired},
 			{Name: "give up unfinished uploads", Interval: time.Hour, Run: s.abortStaleUploads},
@@ -277,11 +277,11 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	if s.s3 != nil {
 		s3 = s.s3.Handler()
 	}
-	s.edge.set(edge.New(edge.Config{S3: s3, Services: map[string]http.Handler{
+	s.edge.set(edge.New(edge.Config{S3: s3, Certificates: s.signing, Services: map[string]http.Handler{
 		"elastictranscoder": etapi.New(etapi.Config{Service: s.jobs, Accounts: s.accounts, Account: s.Account, Logger: s.log}),
 		"sts":               stsapi.New(stsapi.Config{Accounts: s.accounts, Account: s.Account, Logger: s.log}),
 	}}))
-	s.site.set(s.pages)
+	s.site.set(s.withCertificates(s.pages))
 	return nil
 }
 

@@ -16,8 +16,9 @@ import (
 
 // deliverToSite makes a notification of a job that has ended a message to its
 // owner. Whatever else comes over the topic is none of the users' business.
-func (s *server) deliverToSite(ctx context.Context, m notify.Message, _ string) error {
-	return s.tellOfJob(ctx, string(m.ID), m.Body, func(context.Context, string, *etapi.Event) error { return nil })
+func (s *server) deliverToSite(ctx context.Context, p notify.Parcel) (notify.Answer, error) {
+	nobody := func(context.Context, string, *etapi.Event) error { return nil }
+	return notify.Answer{}, s.tellOfJob(ctx, string(p.Message.ID), p.Message.BodyFor(notify.Site), nobody)
 }
 
 // tellOfJob tells the owner of the job that a notification is about how that

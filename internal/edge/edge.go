@@ -26,6 +26,9 @@ const (
 // https://docs.aws.amazon.com/elastictranscoder/latest/developerguide/making-http-requests.html
 const transcoderPath = "/2012-09-25/"
 
+// certificatePath begins the path of every certificate of SNS's.
+const certificatePath = "/SimpleNotificationService-"
+
 // Config says who serves what.
 type Config struct {
 	// S3 serves requests signed for S3, and unsigned ones: objects that are
@@ -35,6 +38,10 @@ type Config struct {
 	// Services has the other services, by their name in credential scopes, like
 	// "elastictranscoder". Nil handlers, and one for "s3", are ignored.
 	Services map[string]http.Handler
+	// Certificates serves the certificates that SNS's messages are signed with, to
+	// everybody who asks for a path like that; nil means that there are none. No
+	// bucket has such a name.
+	Certificates http.Handler
 }
 
 // New returns the handler of the edge. It keeps no state: as many goroutines
@@ -45,7 +52,7 @@ type Config struct {
 // goes to Elastic Transcoder if its path begins with /2012-09-25/ (a bucket of
 // that name is reached by signed requests only), and else to S3.
 func New(cfg Config) http.Handler {
-	e := &edge{s3: cfg.S3, services: maps.Clone(cfg.Services)}
+	e := &edge{s3: cfg.S3, services: maps.Clone(cfg.Services), certificates: cfg.Certificates}
 	maps.DeleteFunc(e.services, func(name string, h http.Handler) bool { return h == nil || name == s3 })
 	e.served = slices.Sorted(maps.Keys(e.services))
 	if e.s3 == nil {
@@ -57,9 +64,10 @@ func New(cfg Config) http.Handler {
 }
 
 type edge struct {
-	s3       http.Handler
-	services map[string]http.Handler
-	served   []string
+	s3           http.Handler
+	services     map[string]http.Handler
+	certificates http.Handler
+	served       []string
 }
 
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -69,6 +77,8 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		service = e.unsignedService(r.URL.Path)
 	}
 	switch handler := e.services[service]; {
+	case !signed && e.certificates != nil && strings.HasPrefix(r.URL.Path, certificatePath):
+		e.certificates.ServeHTTP(w, r)
 	case service == s3:
 		e.s3.ServeHTTP(w, r)
 	case handler != nil:

@@ -276,3 +276,23 @@ ec2 UnknownServiceException True 0
 		t.Errorf("what boto3 reads (-want +got):\n%s", diff)
 	}
 }
+
+func TestCertificates(t *testing.T) {
+	const path = "/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
+	for _, tt := range []struct {
+		r            *http.Request
+		certificates http.Handler
+		want         string
+	}{
+		{httptest.NewRequest("GET", path, nil), named("certificates"), "certificates"},
+		{httptest.NewRequest("GET", path, nil), nil, "s3"},
+		{httptest.NewRequest("GET", "/media"+path, nil), named("certificates"), "s3"},
+		{signed(t, "GET", path, "s3"), named("certificates"), "s3"},
+	} {
+		w := httptest.NewRecorder()
+		edge.New(edge.Config{S3: named("s3"), Certificates: tt.certificates}).ServeHTTP(w, tt.r)
+		if got := w.Body.String(); got != tt.want {
+			t.Errorf("%s: answered by %q, want %q", tt.r.URL, got, tt.want)
+		}
+	}
+}

@@ -47,13 +47,3 @@ func (m *Message) BodyFor(p Protocol) string {
 	}
 	return m.Body
 }
-
-// Delivery is what is left to do, or was done, to hand one message to one
-// subscription.
-type Delivery struct {
-	Message      MessageID
-	Subscription SubscriptionARN
-	Tries        int
-	LastError    string    // of the last try; empty if it went well
-	DeliverTime  time.Time // zero until it went well
-}

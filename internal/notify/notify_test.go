@@ -4,62 +4,156 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"etude/internal/notify"
+	"etude/internal/sqlstore"
 	"etude/internal/sqlstore/sqlstoretest"
 )
 
-// world is a Service whose site receives into got, or fails.
+// world is a Service whose endpoints are in the test.
 type world struct {
 	*notify.Service
+	store *sqlstore.Store
 	tasks *sqlstoretest.Tasks
-	got   []notify.Message
-	fail  error
+	stop  func() // ends Work; nil if it does not run
+
+	mu      sync.Mutex
+	got     []arrival
+	answers map[string]answers // by endpoint; others take all
+}
+
+// answers is what an endpoint does.
+type answers = func(ctx context.Context, p notify.Parcel) (notify.Answer, error)
+
+// arrival is a try, as the endpoint saw it.
+type arrival struct {
+	Endpoint string
+	Message  notify.MessageID
+	Body     string
+	At       time.Duration // since the world began
+	OK       bool
+}
+
+var region = notify.Config{Region: "eu-west-1", Account: "000000000000"}
+
+// play runs a test in a world whose clock jumps when there is nothing to do.
+func play(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t)
+		w.start(t, notify.Config{})
+		test(t, w)
+	})
 }
 
 func open(t *testing.T) *world {
 	store, tasks := sqlstoretest.Open(t)
-	w := &world{tasks: tasks}
-	var err error
-	w.Service, err = notify.New(notify.Config{
-		Store: store, Logger: slog.New(slog.DiscardHandler), Region: "eu-west-1", Account: "000000000000",
-		Deliver: map[notify.Protocol]func(context.Context, notify.Message, string) error{
-			notify.Site: func(_ context.Context, m notify.Message, _ string) error {
-				if w.fail == nil {
-					w.got = append(w.got, m)
-				}
-				return w.fail
-			},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &world{store: store, tasks: tasks, answers: map[string]answers{}}
+	w.configure(t, notify.Config{})
 	return w
 }
 
-// work does every task that is queued, and returns the errors of those that
-// would be tried again.
-func (w *world) work(t *testing.T) (failed []error) {
+// configure makes the Service anew, as the next process does.
+func (w *world) configure(t *testing.T, cfg notify.Config) {
+	t.Helper()
+	cfg.Store, cfg.Logger, cfg.Region, cfg.Account = w.store, slog.New(slog.NewTextHandler(t.Output(), nil)), region.Region, region.Account
+	if cfg.Node == "" {
+		cfg.Node = "node"
+	}
+	began := time.Now()
+	receive := func(ctx context.Context, p notify.Parcel) (answer notify.Answer, err error) {
+		at := time.Since(began)
+		w.mu.Lock()
+		does := w.answers[p.Subscription.Endpoint]
+		w.mu.Unlock()
+		if does != nil {
+			answer, err = does(ctx, p)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.got = append(w.got, arrival{p.Subscription.Endpoint, p.Message.ID, p.Message.BodyFor(p.Subscription.Protocol), at, err == nil})
+		return answer, err
+	}
+	cfg.Deliver = map[notify.Protocol]notify.DeliverFunc{notify.Site: receive, notify.HTTP: receive, notify.Elsewhere: receive}
+	var err error
+	if w.Service, err = notify.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start delivers from now on.
+func (w *world) start(t *testing.T, cfg notify.Config) {
+	t.Helper()
+	w.configure(t, cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := w.Work(ctx, time.Second); err != nil {
+			t.Error(err)
+		}
+	}()
+	stop := sync.OnceFunc(func() { cancel(); <-ended })
+	w.stop = stop
+	t.Cleanup(stop)
+	synctest.Wait()
+}
+
+// work does every task that is queued, and what follows at once.
+func (w *world) work(t *testing.T) {
 	t.Helper()
 	for tasks := w.tasks.Take(); len(tasks) > 0; tasks = w.tasks.Take() {
 		for _, task := range tasks {
-			var err error
-			switch task := task.(type) {
-			case notify.FanOut:
-				err = w.FanOut(t.Context(), task.Message)
-			case notify.Deliver:
-				err = w.DeliverMessage(t.Context(), task.Message, task.Subscription)
-			}
-			if err != nil {
-				failed = append(failed, err)
+			if err := w.FanOut(t.Context(), task.(notify.FanOut).Message); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
-	return failed
+	synctest.Wait()
+}
+
+// arrivals are the tries since they were last asked for.
+func (w *world) arrivals() []arrival {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := w.got
+	w.got = nil
+	return got
+}
+
+func (w *world) does(endpoint string, does answers) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answers[endpoint] = does
+}
+
+func (w *world) publish(t *testing.T, topic notify.TopicARN, bodies ...string) (ids []notify.MessageID) {
+	t.Helper()
+	for _, body := range bodies {
+		id, err := w.Publish(t.Context(), topic, "Subject", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	w.work(t)
+	return ids
+}
+
+// delivery returns the only delivery of a message.
+func (w *world) delivery(t *testing.T, id notify.MessageID) notify.Delivery {
+	t.Helper()
+	all, err := w.Store.Deliveries(t.Context(), id)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("got the deliveries %+v and the error %v, want one", all, err)
+	}
+	return all[0]
 }
 
 func (w *world) topic(t *testing.T, name string) notify.TopicARN {
@@ -81,59 +175,36 @@ func (w *world) subscribe(t *testing.T, topic notify.TopicARN, endpoint string) 
 }
 
 func TestMessageReachesEverySubscriptionOnce(t *testing.T) {
-	w := open(t)
-	topic := w.topic(t, "jobs")
-	w.subscribe(t, topic, "a")
-	w.subscribe(t, topic, "b")
-	w.subscribe(t, w.topic(t, "others"), "c")
-	id, err := w.Publish(t.Context(), topic, "Subject", "Body")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tasks := w.tasks.All()
-	if failed := w.work(t); failed != nil {
-		t.Fatal(failed)
-	}
-	// A task comes at least once, so it may come again.
-	if err := w.FanOut(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
-	if again := w.tasks.All(); len(again) != 0 {
-		t.Errorf("fanning out again queued %v", again)
-	}
-	if diff := cmp.Diff([]any{notify.FanOut{Message: id}}, tasks); diff != "" {
-		t.Errorf("tasks of publishing (-want +got):\n%s", diff)
-	}
-	if len(w.got) != 2 || w.got[0].ID != id || w.got[0].Subject != "Subject" || w.got[0].Body != "Body" {
-		t.Errorf("delivered %+v, want the message twice", w.got)
-	}
-}
-
-func TestFailedDeliveryIsTriedAgainWithTheSameID(t *testing.T) {
-	w := open(t)
-	topic := w.topic(t, "jobs")
-	sub := w.subscribe(t, topic, "")
-	id, err := w.Publish(t.Context(), topic, "", "Body")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.fail = errors.New("nobody is in")
-	if failed := w.work(t); len(failed) != 1 || !errors.Is(failed[0], w.fail) {
-		t.Fatalf("failed = %v, want the delivery's error, so that it is tried again", failed)
-	}
-	w.fail = nil
-	for range 2 { // the second is a repeat of one that went well
-		if err := w.DeliverMessage(t.Context(), id, sub); err != nil {
+	play(t, func(t *testing.T, w *world) {
+		topic := w.topic(t, "jobs")
+		w.subscribe(t, topic, "a")
+		w.subscribe(t, topic, "b")
+		w.subscribe(t, w.topic(t, "others"), "c")
+		id, err := w.Publish(t.Context(), topic, "Subject", "Body")
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if len(w.got) != 1 || w.got[0].ID != id {
-		t.Errorf("delivered %+v, want the message once", w.got)
-	}
-	ds, err := w.Store.Deliveries(t.Context(), id)
-	if err != nil || len(ds) != 1 || ds[0].Tries != 2 || ds[0].LastError != "" || ds[0].DeliverTime.IsZero() {
-		t.Errorf("deliveries = %+v, %v, want one that took two tries", ds, err)
-	}
+		if diff := cmp.Diff([]any{notify.FanOut{Message: id}}, w.tasks.All()); diff != "" {
+			t.Errorf("tasks of publishing (-want +got):\n%s", diff)
+		}
+		w.work(t)
+		// A task comes at least once, so it may come again.
+		if err := w.FanOut(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		want := map[string]int{"a": 1, "b": 1}
+		got := map[string]int{}
+		for _, a := range w.arrivals() {
+			if a.Message != id || a.Body != "Body" || a.At != 0 {
+				t.Errorf("got %+v, want the message at once", a)
+			}
+			got[a.Endpoint]++
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("endpoints (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestTopicsAndSubscriptionsAreMadeOnce(t *testing.T) {
@@ -176,8 +247,10 @@ func TestMessageToNobodyIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if failed := w.work(t); failed != nil {
-		t.Fatal(failed)
+	for _, task := range w.tasks.Take() {
+		if err := w.FanOut(t.Context(), task.(notify.FanOut).Message); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if m, err := w.Store.Message(t.Context(), id); err != nil || m.Body != "Body" {
 		t.Errorf("message = %+v, %v", m, err)

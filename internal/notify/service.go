@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,9 +19,26 @@ type Config struct {
 	Account string // 12 digits, in ARNs
 
 	// Deliver has, for each protocol there is, what hands a message to a
-	// subscription's endpoint. It is called at least once for each, and more
-	// often with the same MessageID when it fails or the node dies.
-	Deliver map[Protocol]func(ctx context.Context, m Message, endpoint string) error
+	// subscription's endpoint.
+	Deliver map[Protocol]DeliverFunc
+	// Redrive sends what could not be delivered to a dead-letter queue, if there
+	// are such; see RedrivePolicy.
+	Redrive RedriveFunc
+	// IsElsewhere reports whether a topic is one of AWS's, to which messages are
+	// published by the protocol Elsewhere; nil means that there are none.
+	IsElsewhere func(TopicARN) bool
+	// Node names this process to the others that share the Store; it is the same
+	// after a restart.
+	Node string
+	// RetryFor is how long after its first try a delivery is tried again, once
+	// the retries of its policy are used up; 0 means not at all, as in SNS.
+	RetryFor time.Duration
+	// KeepFor is how long messages are kept that need no more deliveries; 0 means
+	// for ever.
+	KeepFor time.Duration
+	// Poll is how often the Store is asked for deliveries that nobody here has
+	// been told of: what other nodes have left behind; 0 means every 5 seconds.
+	Poll time.Duration
 
 	// CheckURL says early what would come of posting to a URL; nil checks nothing.
 	// It is to be asked again before each try, since names change.
@@ -36,7 +54,10 @@ type Config struct {
 
 // Service is topics and what becomes of their messages. All methods may be
 // called at once from many goroutines.
-type Service struct{ Config }
+type Service struct {
+	Config
+	roads *roads
+}
 
 // New returns a Service of cfg, or says what is missing.
 func New(cfg Config) (*Service, error) {
@@ -46,7 +67,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg}, nil
+	if cfg.Poll == 0 {
+		cfg.Poll = 5 * time.Second
+	}
+	s := &Service{Config: cfg}
+	s.roads = newRoads(s)
+	return s, nil
 }
 
 // Store remembers topics, subscriptions, messages and deliveries. All methods
@@ -69,6 +95,22 @@ type Store interface {
 	CountSubscriptions(ctx context.Context, topic Topic) (SubscriptionCounts, error)
 	// Deliveries returns the deliveries of a message, by subscription.
 	Deliveries(ctx context.Context, id MessageID) ([]Delivery, error)
+	// Delivery and Tries read one delivery and its tries, oldest first; the former
+	// returns ErrNotFound if there is none.
+	Delivery(ctx context.Context, id DeliveryID) (Delivery, error)
+	Tries(ctx context.Context, id DeliveryID) ([]Try, error)
+	// DeliveryPage returns at most limit deliveries that f fits, the newest first
+	// and older than before, if that is not empty; and whether there are more.
+	DeliveryPage(ctx context.Context, f DeliveryFilter, before DeliveryID, limit int) (all []Delivery, more bool, err error)
+	// NextDue says, for each subscription with deliveries that are due or will be,
+	// when the first of them is.
+	NextDue(ctx context.Context) (map[SubscriptionARN]time.Time, error)
+	// ReleaseDeliveries makes due at now what a node has claimed.
+	ReleaseDeliveries(ctx context.Context, node string, now time.Time) error
+	// PruneMessages deletes at most limit messages that were published before a
+	// time and have no delivery that is Pending or Dead, and all that belongs to
+	// them. It returns how many it has deleted.
+	PruneMessages(ctx context.Context, before time.Time, limit int) (n int, err error)
 }
 
 // Tx is one transaction on a Store. What it reads of topics, subscriptions,
@@ -102,21 +144,22 @@ type Tx interface {
 	// InsertMessage keeps m, and queues the task FanOut for it.
 	InsertMessage(ctx context.Context, m Message) error
 	Message(ctx context.Context, id MessageID) (Message, error)
-	// InsertDelivery reports whether it was new; then it queued the task
-	// Deliver for it.
+	// InsertDelivery reports whether it was new: whether its message and
+	// subscription had none yet.
 	InsertDelivery(ctx context.Context, d Delivery) (fresh bool, err error)
-	Delivery(ctx context.Context, m MessageID, s SubscriptionARN) (Delivery, error)
+	Delivery(ctx context.Context, id DeliveryID) (Delivery, error)
+	// UpdateDelivery writes all that can change.
 	UpdateDelivery(ctx context.Context, d Delivery) error
+	// ClaimDeliveries gives a node at most limit deliveries of a subscription that
+	// are due at now, those first that are so for longest. Nobody else gets them
+	// before the time until. If they are fewer than limit, then next is when there
+	// may be more, or zero.
+	ClaimDeliveries(ctx context.Context, sub SubscriptionARN, node string, now, until time.Time, limit int) (all []Delivery, next time.Time, err error)
+	InsertTry(ctx context.Context, t Try) error
 }
 
 // FanOut is the task of making a message's deliveries; see Service.FanOut.
 type FanOut struct{ Message MessageID }
-
-// Deliver is the task of one delivery; see Service.DeliverMessage.
-type Deliver struct {
-	Message      MessageID
-	Subscription SubscriptionARN
-}
 
 // Publish keeps a message for all who subscribe to its topic.
 func (s *Service) Publish(ctx context.Context, topic TopicARN, subject, body string) (MessageID, error) {
@@ -129,94 +172,110 @@ func (s *Service) Publish(ctx context.Context, topic TopicARN, subject, body str
 }
 
 // FanOut makes a delivery for each subscription that a message's topic has now
-// and that accepts it. It may be called any number of times.
+// and that accepts it, and begins those that can be begun at once. It may be
+// called any number of times.
 func (s *Service) FanOut(ctx context.Context, id MessageID) error {
-	return s.Store.UpdateNotify(ctx, func(tx Tx) error {
-		m, err := tx.Message(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if m.To != "" {
-			_, err := tx.InsertDelivery(ctx, Delivery{Message: id, Subscription: m.To})
-			return err
-		}
-		subs, err := tx.Subscriptions(ctx, m.Topic)
-		if err != nil {
-			return err
-		}
-		for _, sub := range subs {
-			if !sub.Accepts(&m) {
-				continue
-			}
-			if _, err := tx.InsertDelivery(ctx, Delivery{Message: id, Subscription: sub.ARN}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// DeliverMessage tries to hand a message to a subscription, unless that has
-// been done; an error means that it should be tried again later.
-func (s *Service) DeliverMessage(ctx context.Context, id MessageID, arn SubscriptionARN) error {
 	m, err := s.Store.Message(ctx, id)
 	if err != nil {
 		return ignoreNotFound(err)
 	}
-	sub, err := s.Store.Subscription(ctx, arn)
-	if err != nil {
-		return ignoreNotFound(err)
-	}
-	if done, err := s.delivered(ctx, id, arn); done || err != nil {
+	topic, err := s.Store.Topic(ctx, m.Topic)
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	deliver := s.Deliver[sub.Protocol]
-	if deliver == nil {
-		return fmt.Errorf("deliver message %s to %s: there is no protocol %q here", id, arn, sub.Protocol)
+	deliver := func(subs []Subscription) error {
+		parcels := make([]Parcel, len(subs))
+		for i, sub := range subs {
+			parcels[i] = s.parcel(m, topic, sub)
+		}
+		return s.fanOut(ctx, parcels)
 	}
-	failed := deliver(ctx, m, sub.Endpoint)
-	if err := s.record(ctx, id, arn, failed); err != nil {
-		return err
+	switch {
+	case m.To != "":
+		sub, err := s.Store.Subscription(ctx, m.To)
+		if err != nil {
+			return ignoreNotFound(err)
+		}
+		return deliver([]Subscription{sub})
+	case s.isElsewhere(m.Topic):
+		return deliver([]Subscription{elsewhere(m.Topic)})
 	}
-	if failed != nil {
-		return fmt.Errorf("deliver message %s to %s: %w", id, arn, failed)
+	var last SubscriptionARN
+	for more := true; more; {
+		var subs []Subscription
+		if subs, more, err = s.Store.SubscriptionPage(ctx, m.Topic, last, fanOutBatch); err != nil || len(subs) == 0 {
+			return err
+		}
+		last = subs[len(subs)-1].ARN
+		subs = slices.DeleteFunc(subs, func(sub Subscription) bool { return !sub.Accepts(&m) })
+		if err := deliver(subs); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (s *Service) delivered(ctx context.Context, id MessageID, arn SubscriptionARN) (done bool, err error) {
-	deliveries, err := s.Store.Deliveries(ctx, id)
-	for _, d := range deliveries {
-		done = done || d.Subscription == arn && !d.DeliverTime.IsZero()
-	}
-	return done, err
-}
+// fanOutBatch is how many deliveries one transaction makes: others who write
+// wait for no more than that.
+const fanOutBatch = 200
 
-// record takes note of a try and of how it went.
-func (s *Service) record(ctx context.Context, id MessageID, arn SubscriptionARN, failed error) error {
-	return s.Store.UpdateNotify(ctx, func(tx Tx) error {
-		d, err := tx.Delivery(ctx, id, arn)
-		if err != nil {
-			return err
-		}
-		d.Tries++
-		d.LastError = ""
-		if failed == nil {
-			d.DeliverTime = s.Now()
-		} else {
-			d.LastError = failed.Error()
-		}
-		return tx.UpdateDelivery(ctx, d)
-	})
-}
-
-// ignoreNotFound makes a task for what was deleted meanwhile one that is done.
-func ignoreNotFound(err error) error {
-	if errors.Is(err, ErrNotFound) {
+// fanOut makes deliveries in one transaction, and begins those for which there
+// is a lane.
+func (s *Service) fanOut(ctx context.Context, parcels []Parcel) error {
+	if len(parcels) == 0 {
 		return nil
 	}
-	return err
+	var begin []begun
+	var later []SubscriptionARN
+	release := func() {
+		for _, b := range begin {
+			s.roads.leave(b.road)
+		}
+		begin, later = nil, nil
+	}
+	err := s.Store.UpdateNotify(ctx, func(tx Tx) error {
+		release() // what an earlier try of the transaction has taken
+		for _, p := range parcels {
+			b, lane := s.newDelivery(p)
+			if lane {
+				begin = append(begin, b)
+			}
+			fresh, err := tx.InsertDelivery(ctx, b.delivery)
+			if err != nil {
+				return err
+			}
+			switch {
+			case fresh && !lane:
+				later = append(later, b.delivery.Subscription)
+			case !fresh && lane: // an earlier call has made it
+				begin = begin[:len(begin)-1]
+				s.roads.leave(b.road)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		release()
+		return fmt.Errorf("make deliveries of message %s: %w", parcels[0].Message.ID, err)
+	}
+	for _, b := range begin {
+		s.roads.drive(b)
+	}
+	for _, sub := range later {
+		s.roads.look(sub)
+	}
+	return nil
+}
+
+// newDelivery is one that this node has claimed, if there is a lane for it.
+func (s *Service) newDelivery(p Parcel) (b begun, lane bool) {
+	now := s.Now()
+	b = begun{parcel: p, delivery: Delivery{
+		ID: newDeliveryID(), Message: p.Message.ID, Subscription: p.Subscription.ARN, Topic: p.Message.Topic,
+		State: Pending, RoundTime: now, Due: now,
+	}}
+	if b.road, lane = s.roads.enter(p.Subscription.ARN, &p.Policy); lane {
+		b.delivery.Node, b.delivery.Due = s.Node, now.Add(claimTime)
+	}
+	return b, lane
 }

@@ -199,8 +199,11 @@ func (s *Service) changeTopic(ctx context.Context, arn TopicARN, none error, cha
 	return nil
 }
 
-// HasTopic reports whether there is a topic of that ARN.
+// HasTopic reports whether there is a topic of that ARN, here or at AWS.
 func (s *Service) HasTopic(ctx context.Context, arn TopicARN) (bool, error) {
+	if s.isElsewhere(arn) {
+		return true, nil
+	}
 	_, err := s.Store.Topic(ctx, arn)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil

@@ -51,9 +51,8 @@ type Config struct {
 // transcode.ErrShutdown when the queue stops; an error it returns then does not
 // count, and the task is worked again soon, here or by another node.
 type Handlers struct {
-	RunJob  func(ctx context.Context, task transcode.RunJob) error // with no Delay
-	FanOut  func(ctx context.Context, id notify.MessageID) error
-	Deliver func(ctx context.Context, id notify.MessageID, arn notify.SubscriptionARN) error
+	RunJob func(ctx context.Context, task transcode.RunJob) error // with no Delay
+	FanOut func(ctx context.Context, id notify.MessageID) error
 	// DeliverEvent may be nil where no event is ever put.
 	DeliverEvent func(ctx context.Context, id int64) error
 	// Every is what this node does now and then, from Start to Stop.
@@ -132,8 +131,8 @@ func (q *Queue) open(ctx context.Context) (err error) {
 	return err
 }
 
-// Enqueue puts a task (a transcode.RunJob, notify.FanOut, notify.Deliver or
-// event.Deliver) into a transaction of the database.
+// Enqueue puts a task (a transcode.RunJob, notify.FanOut or event.Deliver) into
+// a transaction of the database.
 func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, task any) error {
 	args, err := argsOf(task)
 	if err != nil {
@@ -154,8 +153,8 @@ func (q *Queue) Enqueue(ctx context.Context, tx *sql.Tx, task any) error {
 // Start begins to work tasks. The end of ctx does not stop it, Stop does. It is
 // called once at most.
 func (q *Queue) Start(ctx context.Context, h Handlers) error {
-	if h.RunJob == nil || h.FanOut == nil || h.Deliver == nil {
-		return errors.New("start queue: RunJob, FanOut and Deliver must be set")
+	if h.RunJob == nil || h.FanOut == nil {
+		return errors.New("start queue: RunJob and FanOut must be set")
 	}
 	ctx = context.WithoutCancel(ctx)
 	if err := q.startWork(ctx, q.config(h)); err != nil {

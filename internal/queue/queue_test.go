@@ -75,9 +75,6 @@ func (o *opened) start(t *testing.T, h queue.Handlers) {
 	if h.FanOut == nil {
 		h.FanOut = func(context.Context, notify.MessageID) error { return nil }
 	}
-	if h.Deliver == nil {
-		h.Deliver = func(context.Context, notify.MessageID, notify.SubscriptionARN) error { return nil }
-	}
 	if err := o.Start(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
@@ -133,17 +130,13 @@ func TestTasks(t *testing.T) {
 		o := open(t, d)
 		got := make(chan any, 100)
 		want := []any{
-			transcode.RunJob{Job: "j"}, notify.FanOut{Message: "m"}, notify.Deliver{Message: "m", Subscription: "s"},
+			transcode.RunJob{Job: "j"}, notify.FanOut{Message: "m"}, notify.FanOut{Message: "n"},
 		}
 		o.put(t, false, transcode.RunJob{Job: "rolled back"}, notify.FanOut{Message: "rolled back"})
 		o.put(t, true, want[0]) // before the start
 		o.start(t, queue.Handlers{
 			RunJob: func(_ context.Context, task transcode.RunJob) error { got <- task; return nil },
 			FanOut: func(_ context.Context, id notify.MessageID) error { got <- notify.FanOut{Message: id}; return nil },
-			Deliver: func(_ context.Context, id notify.MessageID, arn notify.SubscriptionARN) error {
-				got <- notify.Deliver{Message: id, Subscription: arn}
-				return nil
-			},
 		})
 		o.put(t, false, transcode.RunJob{Job: "rolled back"}, notify.FanOut{Message: "rolled back"})
 		first := []any{receive(t, got)}
@@ -272,9 +265,8 @@ func TestStartContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	worked := make(chan error, 1)
 	err := o.Start(ctx, queue.Handlers{
-		RunJob:  func(ctx context.Context, _ transcode.RunJob) error { worked <- ctx.Err(); return nil },
-		FanOut:  func(context.Context, notify.MessageID) error { return nil },
-		Deliver: func(context.Context, notify.MessageID, notify.SubscriptionARN) error { return nil },
+		RunJob: func(ctx context.Context, _ transcode.RunJob) error { worked <- ctx.Err(); return nil },
+		FanOut: func(context.Context, notify.MessageID) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -313,12 +305,12 @@ func TestJobsDoNotDelayMessages(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			},
-			Deliver: func(context.Context, notify.MessageID, notify.SubscriptionARN) error { close(delivered); return nil },
+			FanOut: func(context.Context, notify.MessageID) error { close(delivered); return nil },
 		})
 		o.put(t, true, transcode.RunJob{Job: "1"}, transcode.RunJob{Job: "2"}, transcode.RunJob{Job: "3"})
 		receive(t, began)
 		receive(t, began)
-		o.put(t, true, notify.Deliver{Message: "m"})
+		o.put(t, true, notify.FanOut{Message: "m"})
 		receive(t, delivered)
 	})
 }

@@ -80,15 +80,11 @@ func (fanOut) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: messageQueue, MaxAttempts: messageTries}
 }
 
-type deliver struct {
-	Message      notify.MessageID       `json:"message"`
-	Subscription notify.SubscriptionARN `json:"subscription"`
-}
+// deliver is a task that older versions have left behind: deliveries were tasks.
+// Now they wait in a table of their own, where these are too.
+type deliver struct{}
 
 func (deliver) Kind() string { return "deliver" }
-func (deliver) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: messageQueue, MaxAttempts: messageTries}
-}
 
 type deliverEvent struct {
 	Delivery int64 `json:"delivery"`
@@ -111,8 +107,6 @@ func argsOf(task any) (taskArgs, error) {
 		return runJob{Job: t.Job, Drain: t.Drain, delay: t.Delay}, nil
 	case notify.FanOut:
 		return fanOut{Message: t.Message}, nil
-	case notify.Deliver:
-		return deliver{Message: t.Message, Subscription: t.Subscription}, nil
 	case event.Deliver:
 		return deliverEvent{Delivery: t.Delivery, remote: t.Remote}, nil
 	}
@@ -193,7 +187,7 @@ func (q *Queue) config(h Handlers) *river.Config {
 	river.AddWorker(workers, &handler[fanOut]{queue: q, gap: messageGap, timeout: messageTimeout,
 		work: func(ctx context.Context, args fanOut) error { return h.FanOut(ctx, args.Message) }})
 	river.AddWorker(workers, &handler[deliver]{queue: q, gap: messageGap, timeout: messageTimeout,
-		work: func(ctx context.Context, args deliver) error { return h.Deliver(ctx, args.Message, args.Subscription) }})
+		work: func(context.Context, deliver) error { return nil }})
 	river.AddWorker(workers, &handler[deliverEvent]{queue: q, gap: eventGap, timeout: messageTimeout,
 		work: func(ctx context.Context, args deliverEvent) error {
 			if h.DeliverEvent == nil {

@@ -25,7 +25,6 @@ func TestStoredArgs(t *testing.T) {
 		{transcode.RunJob{}, "run_job", `{}`, "jobs"},
 		{transcode.RunJob{Delay: time.Hour, Drain: true}, "run_job", `{"drain":true}`, "jobs"},
 		{notify.FanOut{Message: "m"}, "fan_out", `{"message":"m"}`, "messages"},
-		{notify.Deliver{Message: "m", Subscription: "s"}, "deliver", `{"message":"m","subscription":"s"}`, "messages"},
 	} {
 		args, err := argsOf(tt.task)
 		if err != nil {
@@ -86,9 +85,8 @@ func TestTouch(t *testing.T) {
 		}
 		began := make(chan struct{})
 		err = q.Start(t.Context(), Handlers{
-			RunJob:  func(ctx context.Context, _ transcode.RunJob) error { close(began); <-ctx.Done(); return ctx.Err() },
-			FanOut:  func(context.Context, notify.MessageID) error { return nil },
-			Deliver: func(context.Context, notify.MessageID, notify.SubscriptionARN) error { return nil },
+			RunJob: func(ctx context.Context, _ transcode.RunJob) error { close(began); <-ctx.Done(); return ctx.Err() },
+			FanOut: func(context.Context, notify.MessageID) error { return nil },
 		})
 		if err != nil {
 			t.Fatal(err)

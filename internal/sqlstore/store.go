@@ -12,12 +12,14 @@ import (
 	"etude/internal/inbox"
 	"etude/internal/notify"
 	"etude/internal/rule"
+	"etude/internal/signkey"
 	"etude/internal/transcode"
 )
 
 var (
 	_ transcode.Store = (*Store)(nil)
 	_ notify.Store    = (*Store)(nil)
+	_ signkey.Store   = (*Store)(nil)
 	_ hook.Store      = (*Store)(nil)
 	_ inbox.Store     = (*Store)(nil)
 	_ account.Store   = (*Store)(nil)
@@ -39,9 +41,8 @@ type Store struct {
 type enqueueFunc = func(ctx context.Context, tx *sql.Tx, task any) error
 
 // New returns the Store in db. It calls enqueue to put a task, which is a
-// transcode.RunJob, notify.FanOut, notify.Deliver or event.Deliver, into the
-// transaction that it belongs to: the task is worked if that commits, and never
-// was if not.
+// transcode.RunJob, notify.FanOut or event.Deliver, into the transaction that
+// it belongs to: the task is worked if that commits, and never was if not.
 func New(db *DB, enqueue enqueueFunc) *Store {
 	s := &Store{db: db, enqueue: enqueue, read: conn{db.dialect, db.read}, write: writer{conn: conn{db.dialect, db.write}}}
 	if db.dialect == SQLite {

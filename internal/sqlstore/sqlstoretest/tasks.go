@@ -43,7 +43,7 @@ func (q *Tasks) enqueue(ctx context.Context, tx *sql.Tx, task any) error {
 }
 
 // All returns the tasks of all committed transactions, first one first: values
-// of transcode.RunJob, notify.FanOut, notify.Deliver and event.Deliver.
+// of transcode.RunJob, notify.FanOut and event.Deliver.
 func (q *Tasks) All() (all []any) {
 	q.t.Helper()
 	rows, err := q.db.Write().QueryContext(context.Background(), "SELECT kind, task FROM test_tasks ORDER BY id")
@@ -81,8 +81,6 @@ func (q *Tasks) decode(kind, text string) any {
 		return decode[transcode.RunJob](q.t, text)
 	case "notify.FanOut":
 		return decode[notify.FanOut](q.t, text)
-	case "notify.Deliver":
-		return decode[notify.Deliver](q.t, text)
 	case "event.Deliver":
 		return decode[event.Deliver](q.t, text)
 	}
