@@ -29,7 +29,8 @@ var mayImport = map[string][]string{
 	"notify":    {"snsfilter", "snsmsg"},
 	"transcode": {"manifest", "watch"},
 	// Rules ask for jobs, and are about nothing else: they stand on that domain.
-	"rule": {"s3event", "transcode"},
+	"rule":     {"s3event", "transcode"},
+	"rulefile": {"rule", "transcode"},
 
 	// The transports.
 	"edge":   {"sigv4"},
