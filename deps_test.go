@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"edge":   {"sigv4"},
 	"etapi":  {"transcode", "account", "sigv4"},
 	"stsapi": {"account", "sigv4"},
-	"web":    {"transcode", "notify", "account", "hook", "inbox", "snsmsg", "snsmsg/verify"},
+	"web":    {"transcode", "notify", "account", "hook", "inbox", "snsmsg", "snsmsg/verify", "rule"},
 
 	// The adapters.
 	"objectstore": {"transcode", "event", "s3event"},

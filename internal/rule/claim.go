@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
-	"etude/internal/s3event"
 	"etude/internal/transcode"
 )
 
 // ClaimUpload is to be called before an object is uploaded for a user who says
 // himself what becomes of it: from now on no rule makes a job of it. spec is
-// the job that is wanted, if that is known already: then whatever becomes of
-// the uploader, there is one, and the user's. Settle or DropClaim end the claim.
+// the job that is wanted, as far as that is known already, or nil. Settle or
+// DropClaim end the claim, or Recover where this process ends before.
 func (s *Service) ClaimUpload(ctx context.Context, ref transcode.ObjectRef, owner string, spec *transcode.JobSpec) error {
 	err := s.Store.PutClaim(ctx, Claim{ObjectRef: ref, Node: s.Node, Owner: owner, Spec: spec, CreateTime: s.Now()})
 	if err != nil {
@@ -22,7 +22,7 @@ func (s *Service) ClaimUpload(ctx context.Context, ref transcode.ObjectRef, owne
 }
 
 // Settle makes the job that is wanted of an object that was claimed and is
-// uploaded, unless its event was quicker.
+// uploaded. It may be called again: there is one job.
 func (s *Service) Settle(ctx context.Context, spec transcode.JobSpec, ref transcode.ObjectRef, info transcode.ObjectInfo) (*transcode.Job, error) {
 	spec.Trigger = &transcode.Trigger{VersionID: info.VersionID, ETag: info.ETag}
 	job, _, err := s.Jobs.CreateJobOnce(ctx, spec)
@@ -40,41 +40,37 @@ func (s *Service) DropClaim(ctx context.Context, ref transcode.ObjectRef) error 
 	return nil
 }
 
-// handleClaimed makes the job that is wanted of an object that is claimed. As
-// long as that is not known, nothing is made: Settle does it, or Recover.
-func (s *Service) handleClaimed(ctx context.Context, r *Rule, e s3event.Event) (out Outcome, found bool, err error) {
-	if r != nil {
-		out.Rule = r.Name
+// claimed reports whether somebody who uploads an object says what becomes of
+// it.
+func (s *Service) claimed(ctx context.Context, ref transcode.ObjectRef) (bool, error) {
+	_, err := s.Store.Claim(ctx, ref)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
 	}
-	claim, err := s.Store.Claim(ctx, transcode.ObjectRef{Bucket: e.Bucket, Key: e.Key})
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return Outcome{}, false, nil
-	case err != nil:
-		return Outcome{}, false, err
-	case claim.Spec == nil:
-		out.Why = "it is just being uploaded by a user who chooses what becomes of it"
-		return out, true, nil
-	}
-	spec := *claim.Spec
-	spec.Trigger = &transcode.Trigger{VersionID: e.VersionID, ETag: e.ETag}
-	out.Job, out.Made, err = s.Jobs.CreateJobOnce(ctx, spec)
-	if isFault(err) {
-		return Outcome{Rule: out.Rule, Why: err.Error()}, true, nil
-	}
-	return out, true, err
+	return err == nil, err
 }
 
-// claimsAtOnce is how many claims are looked at in one go.
-const claimsAtOnce = 100
+const claimedRefusal = "it is just being uploaded by a user who says what becomes of it"
 
-// Recover settles what this node had claimed when it ended before its time. It
-// is to be called at a start, before uploads are taken: an object that is there
-// becomes the job that its user wanted or, where that was not known yet, the
-// one of the rule that takes it, for that user.
-func (s *Service) Recover(ctx context.Context) error {
+const (
+	// claimsAtOnce is how many claims are looked at in one go.
+	claimsAtOnce = 100
+	// staleClaim is older than any upload gets; its node will not come back.
+	staleClaim = 48 * time.Hour
+)
+
+// Recover settles what any node had claimed long ago and, with restarted set,
+// which only a node may do that has started and takes no uploads yet, what this
+// one had claimed when it ended before its time. An object that is there becomes
+// the job that its user wanted or, where that was not known yet, the one of the
+// rule that takes it, for that user.
+func (s *Service) Recover(ctx context.Context, restarted bool) error {
+	node := ""
+	if restarted {
+		node = s.Node
+	}
 	for {
-		claims, err := s.Store.Claims(ctx, s.Node, claimsAtOnce)
+		claims, err := s.Store.Claims(ctx, node, s.Now().Add(-staleClaim), claimsAtOnce)
 		if err != nil {
 			return fmt.Errorf("recover uploads: %w", err)
 		}

@@ -39,9 +39,6 @@ func (s *Service) Handle(ctx context.Context, e s3event.Event) (Outcome, error) 
 	// No two rules take the same object, see Create.
 	i := slices.IndexFunc(rules, func(r *Rule) bool { return r.Active() && r.Refusal(ref) == "" })
 	if i < 0 {
-		if out, found, err := s.handleClaimed(ctx, nil, e); found || err != nil {
-			return out, err
-		}
 		return Outcome{Why: "no rule takes it"}, nil
 	}
 	return s.handle(ctx, rules[i], e)
@@ -81,6 +78,13 @@ func eventRefusal(e s3event.Event) string {
 
 const ownRefusal = "the object is an output of a job: those start none"
 
+// MayMatch reports whether an active rule takes an object, or that it may
+// where that cannot be found out just now.
+func (s *Service) MayMatch(ctx context.Context, ref transcode.ObjectRef) bool {
+	rules, err := s.Store.Rules(ctx)
+	return err != nil || slices.ContainsFunc(rules, func(r *Rule) bool { return r.Active() && r.Refusal(ref) == "" })
+}
+
 func inactive(r *Rule) string {
 	if r.Paused != "" {
 		return "it is paused: " + r.Paused
@@ -89,8 +93,9 @@ func inactive(r *Rule) string {
 }
 
 func (s *Service) handle(ctx context.Context, r *Rule, e s3event.Event) (Outcome, error) {
-	if out, found, err := s.handleClaimed(ctx, r, e); found || err != nil {
-		return out, err
+	ref := transcode.ObjectRef{Bucket: e.Bucket, Key: e.Key}
+	if claimed, err := s.claimed(ctx, ref); claimed || err != nil {
+		return Outcome{Rule: r.Name, Why: claimedRefusal}, err
 	}
 	owner := ""
 	if s.UserOf != nil && e.Principal != "" {

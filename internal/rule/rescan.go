@@ -197,12 +197,8 @@ func (s *Service) scanObject(ctx context.Context, scan Rescan, rules []*Rule, re
 }
 
 func (s *Service) scanTaken(ctx context.Context, scan Rescan, r *Rule, ref transcode.ObjectRef) (Outcome, error) {
-	_, err := s.Store.Claim(ctx, ref)
-	if err == nil {
-		return Outcome{Rule: r.Name, Why: "it is just being uploaded on the site"}, nil
-	}
-	if !errors.Is(err, ErrNotFound) {
-		return Outcome{}, err
+	if claimed, err := s.claimed(ctx, ref); claimed || err != nil {
+		return Outcome{Rule: r.Name, Why: claimedRefusal}, err
 	}
 	info, err := s.Objects.Head(ctx, ref)
 	switch {

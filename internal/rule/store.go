@@ -24,8 +24,9 @@ type Store interface {
 	PutClaim(ctx context.Context, c Claim) error
 	// Claim returns the claim on an object, or ErrNotFound.
 	Claim(ctx context.Context, ref transcode.ObjectRef) (*Claim, error)
-	// Claims returns those of a node, at most limit.
-	Claims(ctx context.Context, node string, limit int) ([]Claim, error)
+	// Claims returns those of a node, and those of before the time, at most
+	// limit.
+	Claims(ctx context.Context, node string, before time.Time, limit int) ([]Claim, error)
 	// DeleteClaim forgets a claim; one that is not there is no error.
 	DeleteClaim(ctx context.Context, ref transcode.ObjectRef) error
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"etude/internal/rule"
 	"etude/internal/transcode"
@@ -169,9 +170,10 @@ func (s *Store) Claim(ctx context.Context, ref transcode.ObjectRef) (*rule.Claim
 	return &c, nil
 }
 
-// Claims returns those of a node; see rule.Store.
-func (s *Store) Claims(ctx context.Context, node string, limit int) ([]rule.Claim, error) {
-	all, err := list(ctx, s.read, readClaim, selectClaims+"WHERE node = ? ORDER BY create_ms, mark LIMIT ?", node, limit)
+// Claims returns those of a node and old ones; see rule.Store.
+func (s *Store) Claims(ctx context.Context, node string, before time.Time, limit int) ([]rule.Claim, error) {
+	all, err := list(ctx, s.read, readClaim, selectClaims+"WHERE node = ? OR create_ms < ? ORDER BY create_ms, mark LIMIT ?",
+		node, before.UnixMilli(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list claims: %w", err)
 	}

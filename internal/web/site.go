@@ -14,6 +14,7 @@ import (
 	"etude/internal/account"
 	"etude/internal/hook"
 	"etude/internal/inbox"
+	"etude/internal/rule"
 	"etude/internal/transcode"
 )
 
@@ -37,6 +38,7 @@ type Objects interface {
 // be set.
 type Config struct {
 	Jobs     *transcode.Service
+	Rules    *rule.Service // which uploads are claimed from
 	Inbox    *inbox.Service
 	Accounts *account.Service
 	Objects  Objects
@@ -65,7 +67,7 @@ type Config struct {
 func (cfg *Config) validate() error {
 	var faults []error
 	for name, missing := range map[string]bool{
-		"Jobs": cfg.Jobs == nil, "Inbox": cfg.Inbox == nil, "Accounts": cfg.Accounts == nil,
+		"Jobs": cfg.Jobs == nil, "Rules": cfg.Rules == nil, "Inbox": cfg.Inbox == nil, "Accounts": cfg.Accounts == nil,
 		"Objects": cfg.Objects == nil, "Sessions": cfg.Sessions == nil, "Pipeline": cfg.Pipeline == "",
 		"Bucket": cfg.Bucket == "", "MaxUpload": cfg.MaxUpload <= 0,
 		"EdgeURL or EdgePort": cfg.EdgeURL == "" && cfg.EdgePort == "",

@@ -25,6 +25,7 @@ import (
 	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/inbox"
 	"etude/internal/objectstore"
+	"etude/internal/rule"
 	"etude/internal/sqlstore/sqlstoretest"
 	"etude/internal/transcode"
 )
@@ -64,6 +65,7 @@ func runTests(m *testing.M) int {
 type stage struct {
 	t        testing.TB
 	jobs     *transcode.Service
+	rules    *rule.Service
 	box      *inbox.Service
 	accounts *account.Service
 	objects  *objectstore.Client
@@ -113,8 +115,12 @@ func newStage(t testing.TB) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.rules, err = rule.New(rule.Config{Store: store, Jobs: s.jobs, Objects: s.objects, Logger: quiet, Node: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.site, err = New(Config{
-		Jobs: s.jobs, Inbox: s.box, Accounts: s.accounts, Objects: s.objects, Sessions: store.Sessions(),
+		Jobs: s.jobs, Rules: s.rules, Inbox: s.box, Accounts: s.accounts, Objects: s.objects, Sessions: store.Sessions(),
 		Pipeline: s.pipeline.ID, Bucket: bucket, MaxUpload: maxUpload, EdgePort: at.Port(),
 		Logger: slog.New(slog.NewTextHandler(s.log, nil)),
 	})

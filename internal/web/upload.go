@@ -43,10 +43,13 @@ type stored struct {
 	id   string
 	name string
 	ref  transcode.ObjectRef
+	info transcode.ObjectInfo
 }
 
 // upload takes files and makes a job of each. Either all of them become jobs
-// or, as far as that can be had, nothing is left of any.
+// or, as far as that can be had, nothing is left of any. Each is claimed before
+// it is stored, so that no rule which hears of it makes a job of its own: see
+// rule.Service.ClaimUpload.
 func (s *Site) upload(w http.ResponseWriter, v *visit) {
 	jobs, err := s.takeUpload(w, v)
 	// It may have taken longer than the server gives to ordinary requests.
@@ -75,7 +78,7 @@ func (s *Site) takeUpload(w http.ResponseWriter, v *visit) ([]transcode.JobID, e
 	if err != nil {
 		return nil, &fault{http.StatusBadRequest, "This is not an upload. Use the form on the library page."}
 	}
-	files, chosen, err := s.storeFiles(v.Context(), form, v.URL.Query()["format"])
+	files, chosen, err := s.storeFiles(v, form, v.URL.Query()["format"])
 	if err != nil {
 		s.discard(v.Context(), files)
 		return nil, s.uploadFault(err)
@@ -84,8 +87,9 @@ func (s *Site) takeUpload(w http.ResponseWriter, v *visit) ([]transcode.JobID, e
 }
 
 // storeFiles streams the form's files into the bucket. It returns what it has
-// stored also with an error. Formats may stand before or after the files.
-func (s *Site) storeFiles(ctx context.Context, form *multipart.Reader, wanted []string) (files []stored, chosen []format, err error) {
+// stored also with an error. Formats may stand before or after the files; those
+// that stand before are known in time for the claim.
+func (s *Site) storeFiles(v *visit, form *multipart.Reader, wanted []string) (files []stored, chosen []format, err error) {
 	fields, left := 0, s.cfg.MaxUpload
 	for {
 		part, err := form.NextRawPart()
@@ -102,11 +106,11 @@ func (s *Site) storeFiles(ctx context.Context, form *multipart.Reader, wanted []
 		case isFile && len(files) == maxFiles:
 			return files, nil, unfit("These are more than %d files. Upload them in several goes.", maxFiles)
 		case isFile:
-			file, size, err := s.storeFile(ctx, part, name, left)
+			file, err := s.storeFile(v, part, name, left, wanted)
 			if err != nil {
 				return files, nil, err
 			}
-			files, left = append(files, file), left-size
+			files, left = append(files, file), left-file.info.Size
 		default:
 			if fields++; fields > maxFields {
 				return files, nil, unfit("This form has more fields than the one on the library page.")
@@ -158,21 +162,47 @@ func chooseFormats(wanted []string) ([]format, error) {
 	return chosen, nil
 }
 
-func (s *Site) storeFile(ctx context.Context, part *multipart.Part, name string, left int64) (stored, int64, error) {
+// storeFile claims and stores a file of which the wanted formats are to be made,
+// as far as they are known.
+func (s *Site) storeFile(v *visit, part *multipart.Part, name string, left int64, wanted []string) (stored, error) {
 	file := stored{id: strings.ToLower(rand.Text()), name: safeName(name)}
 	file.ref = transcode.ObjectRef{Bucket: s.cfg.Bucket, Key: "media/" + file.id + "/" + file.name}
 	content := bufio.NewReader(part)
 	switch _, err := content.Peek(1); {
 	case errors.Is(err, io.EOF):
-		return stored{}, 0, unfit("%s is empty. Check the file on your computer and upload it again.", file.name)
+		return stored{}, unfit("%s is empty. Check the file on your computer and upload it again.", file.name)
 	case err != nil:
-		return stored{}, 0, err
+		return stored{}, err
 	}
-	info, err := s.cfg.Objects.Put(ctx, file.ref, content, left, mediaType(part.Header.Get("Content-Type")))
+	if err := s.claim(v.Context(), v.owner(), file, wanted); err != nil {
+		return stored{}, err
+	}
+	info, err := s.cfg.Objects.Put(v.Context(), file.ref, content, left, mediaType(part.Header.Get("Content-Type")))
 	if err != nil {
-		return stored{}, 0, fmt.Errorf("store upload: %w", err)
+		s.dropClaim(v.Context(), file)
+		return stored{}, fmt.Errorf("store upload: %w", err)
 	}
-	return file, info.Size, nil
+	file.info = info
+	return file, nil
+}
+
+func (s *Site) claim(ctx context.Context, owner string, file stored, wanted []string) error {
+	var spec *transcode.JobSpec
+	if chosen, err := chooseFormats(wanted); err == nil {
+		known := s.spec(owner, file, chosen)
+		spec = &known
+	}
+	return s.cfg.Rules.ClaimUpload(ctx, file.ref, owner, spec)
+}
+
+// dropClaim ends the claim on a file that is not there any more, even if its
+// client has gone.
+func (s *Site) dropClaim(ctx context.Context, file stored) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+	defer cancel()
+	if err := s.cfg.Rules.DropClaim(ctx, file.ref); err != nil {
+		s.log.Warn("claim on a refused upload is left until the next start", "bucket", file.ref.Bucket, "key", file.ref.Key, "err", err)
+	}
 }
 
 // mediaType keeps a client's word only if it is sound or picture, so that
@@ -185,12 +215,14 @@ func mediaType(claimed string) string {
 	return "application/octet-stream"
 }
 
-// createJobs makes a job of every file. If one cannot be made, the rest of the
-// files is removed, and those before it stay.
+// createJobs makes a job of every file, also if their client has gone: all of
+// them are here. If one cannot be made, the rest of the files is removed, and
+// those before it stay.
 func (s *Site) createJobs(v *visit, files []stored, chosen []format) ([]transcode.JobID, error) {
+	ctx := context.WithoutCancel(v.Context())
 	var made []transcode.JobID
 	for i, file := range files {
-		job, err := s.cfg.Jobs.CreateJob(v.Context(), s.spec(v.owner(), file, chosen))
+		job, err := s.cfg.Rules.Settle(ctx, s.spec(v.owner(), file, chosen), file.ref, file.info)
 		if err == nil {
 			made = append(made, job.ID)
 			continue
@@ -221,7 +253,7 @@ func (s *Site) spec(owner string, file stored, chosen []format) transcode.JobSpe
 }
 
 // discard removes files of an upload that came to nothing, even if its client
-// has gone.
+// has gone. Their claims stay, for events that come late; Rules.Recover ends them.
 func (s *Site) discard(ctx context.Context, files []stored) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
 	defer cancel()
