@@ -34,6 +34,8 @@ type config struct {
 
 	hookConfig `embed:""`
 
+	RulesFile string `name:"rules" env:"ETUDE_RULES" type:"path" help:"YAML file of rules that make jobs of objects; see docs/triggers.md. Read at the start." placeholder:"FILE"`
+
 	MaxUpload    size `default:"5GiB" env:"ETUDE_MAX_UPLOAD" help:"Largest file that is taken and transcoded." placeholder:"SIZE"`
 	Workers      int  `default:"0" env:"ETUDE_WORKERS" help:"Jobs that run at once; 0 means one for each core." placeholder:"N"`
 	PerPipeline  int  `name:"jobs-per-pipeline" default:"0" env:"ETUDE_JOBS_PER_PIPELINE" help:"Jobs of one pipeline that run at once; 0 means no limit." placeholder:"N"`

@@ -20,6 +20,7 @@ import (
 	"etude/internal/notify"
 	"etude/internal/objectstore"
 	"etude/internal/queue"
+	"etude/internal/rule"
 	"etude/internal/signkey"
 	"etude/internal/sqlstore"
 	"etude/internal/stsapi"
@@ -50,6 +51,7 @@ type server struct {
 	accounts *account.Service
 	inbox    *inbox.Service
 	jobs     *transcode.Service
+	rules    *rule.Service
 	notify   *notify.Service
 	signing  *signkey.Keys
 	linkBase string        // of the links in messages; set before the first is delivered
@@ -70,7 +72,7 @@ type server struct {
 func openServer(ctx context.Context, c *config) (*server, error) {
 	s := &server{config: c, log: c.logger(), broken: make(chan error, 1)}
 	for _, open := range []func(context.Context) error{
-		s.openDir, s.openStore, s.openObjects, s.openAccounts, s.openServices, s.openHooks, s.firstStart,
+		s.openDir, s.openStore, s.openObjects, s.openAccounts, s.openServices, s.openHooks, s.openRules, s.firstStart, s.startRules,
 	} {
 		if err := open(ctx); err != nil {
 			s.close()
@@ -249,7 +251,7 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	_, port, _ := net.SplitHostPort(edgeAddr.String())
 	var err error
 	s.pages, err = web.New(web.Config{
-		Jobs: s.jobs, Inbox: s.inbox, Accounts: s.accounts, Objects: s.objects, Sessions: s.sessions,
+		Jobs: s.jobs, Rules: s.rules, Inbox: s.inbox, Accounts: s.accounts, Objects: s.objects, Sessions: s.sessions,
 		Pipeline: s.first.ID, Bucket: s.Bucket, MaxUpload: int64(s.MaxUpload),
 		EdgeURL: s.publicEdge(), EdgePort: port, Hooks: s.hooks, Ready: s.ready, Logger: s.log,
 	})
@@ -266,6 +268,7 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 		RunJob: s.jobs.RunJob, FanOut: s.notify.FanOut,
 		Every: append(append(s.hookWork(), s.deliveryWork()...), []queue.Periodic{
 			{Name: "take over jobs", Interval: 5 * time.Second, Run: func(ctx context.Context) error { return s.jobs.TakeOver(ctx, false) }},
+			{Name: "end old claims on uploads", Interval: time.Hour, Run: func(ctx context.Context) error { return s.rules.Recover(ctx, false) }},
 			{Name: "delete expired sessions", Interval: time.Hour, Run: s.sessions.DeleteExpired},
 			{Name: "give up unfinished uploads", Interval: time.Hour, Run: s.abortStaleUploads},
 		}...),
