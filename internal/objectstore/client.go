@@ -193,6 +193,31 @@ func (c *Client) Fetch(ctx context.Context, ref transcode.ObjectRef, path string
 	}, nil
 }
 
+// Read returns all of an object of at most max bytes.
+func (c *Client) Read(ctx context.Context, ref transcode.ObjectRef, max int64) ([]byte, error) {
+	content, err := c.readAll(ctx, ref, max)
+	if err != nil {
+		return nil, objectError("read", ref, err)
+	}
+	return content, nil
+}
+
+func (c *Client) readAll(ctx context.Context, ref transcode.ObjectRef, max int64) ([]byte, error) {
+	if err := c.checkKey(ref); err != nil {
+		return nil, err
+	}
+	out, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &ref.Bucket, Key: &ref.Key})
+	if err != nil {
+		return nil, err
+	}
+	defer out.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(out.Body, max+1))
+	if err == nil && int64(len(content)) > max {
+		err = tooLarge(max)
+	}
+	return content, err
+}
+
 // writeFile makes path from exactly size bytes of r, or leaves nothing.
 func writeFile(path string, r io.Reader, size int64) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

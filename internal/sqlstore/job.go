@@ -18,7 +18,8 @@ type jobSpec struct {
 	OutputKeyPrefix string
 	Playlists       []transcode.Playlist
 	UserMetadata    map[string]string
-	Trigger         *transcode.Trigger `json:",omitempty"`
+	Trigger         *transcode.Trigger     `json:",omitempty"`
+	Measured        *transcode.Measurement `json:",omitempty"`
 }
 
 const selectJob = "SELECT id, pipeline_id, owner, status, submit_ms, start_ms, finish_ms, dedupe_key, object, spec, outputs FROM jobs"
@@ -44,7 +45,7 @@ func readJob(row scanner) (*transcode.Job, error) {
 	j.SubmitTime, j.StartTime, j.FinishTime = moment(submitted), moment(started), moment(ended)
 	j.DedupeKey = dedupe.String
 	j.Inputs, j.OutputKeyPrefix, j.Playlists, j.UserMetadata = spec.Inputs, spec.OutputKeyPrefix, spec.Playlists, spec.UserMetadata
-	j.Trigger = spec.Trigger
+	j.Trigger, j.Measured = spec.Trigger, spec.Measured
 	return &j, nil
 }
 
@@ -52,7 +53,7 @@ func readJob(row scanner) (*transcode.Job, error) {
 func writeJob(j *transcode.Job) (spec, outputs string, err error) {
 	s, err := json.Marshal(jobSpec{
 		Inputs: j.Inputs, OutputKeyPrefix: j.OutputKeyPrefix, Playlists: j.Playlists, UserMetadata: j.UserMetadata,
-		Trigger: j.Trigger,
+		Trigger: j.Trigger, Measured: j.Measured,
 	})
 	if err != nil {
 		return "", "", fmt.Errorf("write spec of job %s: %w", j.ID, err)

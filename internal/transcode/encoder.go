@@ -34,6 +34,8 @@ type Encoding struct {
 	Inputs  []Source // one at least
 	Dir     string   // an empty directory for the outputs and anything else
 	Outputs []Rendition
+	// Measure asks for the by-products of the joined inputs.
+	Measure bool
 }
 
 // Source is a file to be read, or a part of it.
@@ -103,6 +105,9 @@ type Encoded struct {
 	Inputs  []Detected      // in the order of Encoding.Inputs
 	Outputs []EncodedOutput // in the order of Encoding.Outputs
 	Log     string          // tail of the encoder's own words
+	// Measured is nil if that was not asked for, or the inputs were not decoded to
+	// their end.
+	Measured *Measured
 }
 
 // EncodedOutput is what was made for one output, or why it was not.

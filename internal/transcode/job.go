@@ -54,6 +54,9 @@ type Job struct {
 	// Trigger is the version of that object for which the job was made, or nil
 	// for a job that a caller asked for under its key alone.
 	Trigger *Trigger
+	// Measured is what was heard in the inputs; nil until they were decoded to
+	// their end, and for jobs of earlier versions.
+	Measured *Measurement
 }
 
 // Input is one file to be read. Members that are empty or nil were not given;

@@ -48,6 +48,10 @@ type Objects interface {
 	// max bytes is ErrTooLarge. After an error no file is left.
 	Fetch(ctx context.Context, ref ObjectRef, path string, max int64) (ObjectInfo, error)
 
+	// Read returns all of an object of at most max bytes; a larger one is
+	// ErrTooLarge.
+	Read(ctx context.Context, ref ObjectRef, max int64) ([]byte, error)
+
 	// Store puts the file at path under ref, whole or not at all, and never
 	// over an object that is there: that is ErrObjectExists. The object keeps
 	// origin, a short ASCII text, as user metadata "etude-origin".

@@ -259,7 +259,7 @@ func (a *attempt) fetch(ctx context.Context) (inputs []Source, err error) {
 // encode makes what is still to be made. Outputs whose object is there already
 // end with 3002 and are not made.
 func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*EncodedOutput, error) {
-	e := Encoding{Inputs: inputs, Dir: filepath.Join(a.dir, "out")}
+	e := Encoding{Inputs: inputs, Dir: filepath.Join(a.dir, "out"), Measure: a.svc.ByProductBucket != "" && a.job.Measured == nil}
 	for i := range a.job.Outputs {
 		o := &a.job.Outputs[i]
 		if o.Status.Final() {
@@ -287,6 +287,9 @@ func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*Enco
 	a.log = encoded.Log
 	for i := range encoded.Inputs {
 		a.job.Inputs[i].Detected = &encoded.Inputs[i]
+	}
+	if err := a.keepByProducts(ctx, encoded.Measured); err != nil {
+		return nil, err
 	}
 	made := map[string]*EncodedOutput{}
 	for i, r := range e.Outputs {

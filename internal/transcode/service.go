@@ -32,6 +32,9 @@ type Config struct {
 	Node    string // names this process; the same again after a restart
 	Scratch string // a directory for the files of running attempts
 
+	// ByProductBucket is where waveforms and spectrograms are kept, below
+	// etude/jobs/; empty keeps none.
+	ByProductBucket string
 	// MaxInput is the largest input in bytes.
 	MaxInput int64
 	// Lease is how long an attempt holds without renewal; 0 means 15 seconds.
