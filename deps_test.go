@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"objectstore": {"transcode", "event", "s3event"},
 	"queue":       {"transcode", "notify", "event"},
 	"sqlstore":    {"transcode", "notify", "signkey", "account", "event", "hook", "inbox", "rule", "s3event"},
-	"ffmpeg":      {"confine", "manifest", "transcode"},
+	"ffmpeg":      {"confine", "manifest", "measure", "transcode"},
 
 	// Leaves and build tools.
 	"confine":           nil,

@@ -207,7 +207,7 @@ func (s *server) openServices(ctx context.Context) error {
 		HasTopic: func(ctx context.Context, arn string) (bool, error) {
 			return s.notify.HasTopic(ctx, notify.TopicARN(arn))
 		},
-		Region: s.Region, Account: s.Account, Node: s.cred.Node, Scratch: scratch, MaxInput: int64(s.MaxUpload),
+		Region: s.Region, Account: s.Account, Node: s.cred.Node, Scratch: scratch, MaxInput: int64(s.MaxUpload), ByProductBucket: s.Bucket,
 		PerPipeline: s.PerPipeline, MaxPipelines: s.MaxPipelines, MaxPresets: s.MaxPresets,
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"etude/internal/measure"
 	"etude/internal/transcode"
 )
 
@@ -155,7 +156,7 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 	if err := r.open(enc); err != nil {
 		return nil, err
 	}
-	encoded, err := r.run(ctx, enc.Outputs)
+	encoded, err := r.run(ctx, enc)
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}
@@ -175,6 +176,7 @@ type encode struct {
 	// listen returns who hears the joined input, of some rate and channels; nil
 	// where nobody does.
 	listen func(rate, channels int) listener
+	heard  *measure.Meter // nil if nobody measures
 }
 
 // open checks the files and names that were handed in.
@@ -232,7 +234,8 @@ func aboutInput(i, n int, err error) error {
 }
 
 // run is the story: probe, plan, encode, verify.
-func (r *encode) run(ctx context.Context, renditions []transcode.Rendition) (*transcode.Encoded, error) {
+func (r *encode) run(ctx context.Context, enc transcode.Encoding) (*transcode.Encoded, error) {
+	renditions := enc.Outputs
 	r.meter.report(transcode.Probing, 0)
 	encoded := &transcode.Encoded{Outputs: make([]transcode.EncodedOutput, len(renditions))}
 	var found []*source
@@ -252,9 +255,13 @@ func (r *encode) run(ctx context.Context, renditions []transcode.Rendition) (*tr
 	if err := r.addArt(ctx, p, found[0], renditions); err != nil {
 		return nil, err
 	}
+	if enc.Measure {
+		r.measureJoined(p)
+	}
 	if err := r.make(ctx, p, encoded); err != nil {
 		return nil, err
 	}
+	encoded.Measured = r.measured()
 	for i, f := range p.Refused {
 		encoded.Outputs[i] = transcode.EncodedOutput{Failure: f}
 	}

@@ -43,7 +43,7 @@ func TestListen(t *testing.T) {
 			if err := r.open(enc); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.run(t.Context(), enc.Outputs); err != nil {
+			if _, err := r.run(t.Context(), enc); err != nil {
 				t.Fatal(err)
 			}
 			if got != test.want {

@@ -79,6 +79,12 @@ func TestStoreHeadFetchDelete(t *testing.T) {
 			if got, err := os.ReadFile(path); err != nil || string(got) != text {
 				t.Errorf("fetched %d bytes, %v; want %d", len(got), err, len(text))
 			}
+			if got, err := shared.client.Read(ctx, object, head.Size); err != nil || string(got) != text {
+				t.Errorf("read %d bytes, %v; want %d", len(got), err, len(text))
+			}
+			if _, err := shared.client.Read(ctx, object, head.Size-1); head.Size > 0 && !errors.Is(err, transcode.ErrTooLarge) {
+				t.Errorf("Read of a byte too much = %v, want ErrTooLarge", err)
+			}
 
 			for range 2 {
 				if err := shared.client.Delete(ctx, object); err != nil {
@@ -87,6 +93,9 @@ func TestStoreHeadFetchDelete(t *testing.T) {
 			}
 			if _, err := shared.client.Head(ctx, object); !errors.Is(err, transcode.ErrNoObject) {
 				t.Errorf("Head after Delete = %v, want ErrNoObject", err)
+			}
+			if _, err := shared.client.Read(ctx, object, 1); !errors.Is(err, transcode.ErrNoObject) {
+				t.Errorf("Read after Delete = %v, want ErrNoObject", err)
 			}
 		})
 	}

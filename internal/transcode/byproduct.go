@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Measurement is what was heard in a job's inputs, joined in their order, while
@@ -84,37 +86,35 @@ func (s *Service) ReadByProduct(ctx context.Context, id JobID, b ByProduct) ([]b
 
 // keepByProducts stores what was measured on the way, beside the job. A job
 // whose by-products cannot be stored is no worse for it.
-func (a *attempt) keepByProducts(ctx context.Context, m *Measured) error {
+func (a *attempt) keepByProducts(ctx context.Context, m *Measured) {
 	if m == nil {
-		return nil
+		return
 	}
 	a.job.Measured = &m.Measurement
 	if a.svc.ByProductBucket == "" || len(m.Files) == 0 {
-		return nil
+		return
 	}
-	for _, b := range ByProducts {
-		file, ok := m.Files[b]
-		if !ok {
-			continue
-		}
-		ref := a.svc.byProductRef(a.job.ID, b)
-		failure, err := a.storeObject(ctx, file, ref, b.ContentType(), string(a.job.ID)+"/etude")
-		if errors.Is(err, ErrLeaseLost) || context.Cause(ctx) != nil {
-			return err
-		}
-		if failure != nil {
-			err = failure
-		}
-		if err != nil {
-			a.svc.Logger.Warn("by-products not kept", "job", a.job.ID, "bucket", ref.Bucket, "key", ref.Key, "err", err)
-			return nil
-		}
+	group, ctx := errgroup.WithContext(ctx)
+	for b, file := range m.Files {
+		group.Go(func() error { return a.keep(ctx, file, b) })
+	}
+	if err := group.Wait(); err != nil {
+		a.svc.Logger.Warn("by-products not kept", "job", a.job.ID, "bucket", a.svc.ByProductBucket, "err", err)
+		return
 	}
 	a.job.Measured.Kept = true
-	return nil
 }
 
-// Attempts returns a job's attempts, first one first.
-func (s *Service) Attempts(ctx context.Context, id JobID) ([]*Attempt, error) {
-	return s.Store.Attempts(ctx, id)
+// keep stores a by-product, in the place of an earlier attempt's. It asks for no
+// lease: whoever is late overwrites the same with the same.
+func (a *attempt) keep(ctx context.Context, file string, b ByProduct) error {
+	ref, origin := a.svc.byProductRef(a.job.ID, b), string(a.job.ID)+"/etude"
+	_, err := a.svc.Objects.Store(ctx, file, ref, b.ContentType(), origin)
+	if errors.Is(err, ErrObjectExists) {
+		if err := a.svc.Objects.Delete(ctx, ref); err != nil {
+			return err
+		}
+		_, err = a.svc.Objects.Store(ctx, file, ref, b.ContentType(), origin)
+	}
+	return err
 }

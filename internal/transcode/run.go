@@ -288,9 +288,7 @@ func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*Enco
 	for i := range encoded.Inputs {
 		a.job.Inputs[i].Detected = &encoded.Inputs[i]
 	}
-	if err := a.keepByProducts(ctx, encoded.Measured); err != nil {
-		return nil, err
-	}
+	a.keepByProducts(ctx, encoded.Measured)
 	made := map[string]*EncodedOutput{}
 	for i, r := range e.Outputs {
 		made[r.Name] = &encoded.Outputs[i]
