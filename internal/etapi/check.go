@@ -29,7 +29,7 @@ type checker struct {
 // breaks a constraint as one ValidationException, else nil.
 func check(structureName string, in document) error {
 	var c checker
-	if err := c.structure("", shapes[structureName], in); err != nil {
+	if err := c.structure("", shapeOf(structureName), in); err != nil {
 		return err
 	}
 	switch c.faults {

@@ -56,13 +56,14 @@ func New(cfg Config) http.Handler {
 
 type api struct{ Config }
 
-// ServeHTTP answers a request with a JSON object, whatever comes, in one write.
+// ServeHTTP answers a request with a JSON object, whatever comes, in one write;
+// only a by-product of a job is what it is.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := uuid.NewString()
 	reply := a.answer(r, id)
 	h := w.Header()
 	h.Set("x-amzn-RequestId", id)
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", reply.contentType)
 	h.Set("Content-Length", strconv.Itoa(len(reply.body)))
 	if reply.errorType != "" {
 		h.Set("x-amzn-ErrorType", reply.errorType)
@@ -73,9 +74,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // reply is an answer, ready to be written.
 type reply struct {
-	status    int
-	errorType string // empty if all went well
-	body      []byte
+	status      int
+	errorType   string // empty if all went well
+	contentType string
+	body        []byte
 }
 
 // answer never panics. A fault of ours is logged with the id of the request,
@@ -88,8 +90,11 @@ func (a *api) answer(r *http.Request, id string) (rep reply) {
 		}
 	}()
 	op, out, err := a.serve(r)
+	if m, ok := out.(media); ok && err == nil {
+		return reply{status: op.status, contentType: m.contentType, body: m.content}
+	}
 	if err == nil {
-		return reply{status: op.status, body: encode(out)}
+		return reply{status: op.status, contentType: "application/json", body: encode(out)}
 	}
 	known := asAPIError(err)
 	if known == nil {
@@ -116,7 +121,7 @@ func internal(id string) *apiError {
 }
 
 func failed(e *apiError) reply {
-	return reply{status: e.status, errorType: e.name, body: encode(e.body())}
+	return reply{status: e.status, errorType: e.name, contentType: "application/json", body: encode(e.body())}
 }
 
 // serve does all the work of a request: who is it, what do they want, do it.
@@ -136,7 +141,7 @@ func (a *api) serve(r *http.Request) (*operation, any, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err := op.run(a, r.Context(), request{document: in, owner: string(who.User)})
+	out, err := op.run(a, r.Context(), request{document: in, owner: string(who.User), role: who.Role})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", op.name, err)
 	}

@@ -27,7 +27,8 @@ type operation struct {
 // request is what an operation is given, its shape checked.
 type request struct {
 	document
-	owner string // the user whose access key signed it
+	owner string       // the user whose access key signed it
+	role  account.Role // of that key
 }
 
 // operations are all that Elastic Transcoder has, with the statuses of AWS's
@@ -54,6 +55,17 @@ var operations = []operation{
 	{"ListJobsByStatus", "GET", "jobsByStatus/{Status}", http.StatusOK, (*api).listJobsByStatus},
 }
 
+// everyOperation is what requests are for: AWS's operations and ours.
+var everyOperation = func() (all []*operation) {
+	for i := range operations {
+		all = append(all, &operations[i])
+	}
+	for i := range extensions {
+		all = append(all, &extensions[i])
+	}
+	return all
+}()
+
 // action is what IAM calls the operation.
 func (op *operation) action() account.Action { return account.Action(signingName + ":" + op.name) }
 
@@ -63,8 +75,7 @@ func (op *operation) action() account.Action { return account.Action(signingName
 // not take is an unknown operation, as in AWS, and not 405.
 func route(method, path string) (*operation, map[string]string, error) {
 	elements := strings.Split(strings.TrimSuffix(path, "/"), "/")
-	for i := range operations {
-		op := &operations[i]
+	for _, op := range everyOperation {
 		if op.method != method {
 			continue
 		}
@@ -111,7 +122,7 @@ func (op *operation) input(path map[string]string, query url.Values, body []byte
 		}
 	}
 	name := op.name + "Request"
-	for _, m := range shapes[name].members {
+	for _, m := range shapeOf(name).members {
 		switch m.place {
 		case inPath:
 			in[m.name] = path[m.name]
