@@ -95,6 +95,11 @@ func (d *doctor) print(out io.Writer, asJSON bool) error {
 }
 
 func (d *doctor) versions() {
+	if os.Geteuid() == 0 {
+		d.add("user", warning, "Run Etude as a user of its own.", "root: the kernel does not count root's processes, so ffmpeg has no limit on them")
+	} else {
+		d.add("user", healthy, "", "%d, not root", os.Geteuid())
+	}
 	d.add("etude", healthy, "", "%s, %s, %s/%s, %d cores", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 }
 
