@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/gofiber/fiber/v3"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend"
@@ -21,11 +20,11 @@ import (
 	"github.com/versity/versitygw/s3response"
 )
 
-// gateway is the store of files with the checks that it lacks: of the keys
-// that do not come in a request's path, and of sizes.
+// gateway is the store of files with what it lacks: checks of the keys that do
+// not come in a request's path, and of sizes; and events.
 type gateway struct {
 	backend.Backend
-	root      string
+	*recorder
 	maxObject int64
 }
 
@@ -60,17 +59,6 @@ func badKey(why error) error {
 	}
 }
 
-// PutObject also serves the form upload, whose key is a field of the form.
-func (g *gateway) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
-	if err := keyFault(deref(in.Key)); err != nil {
-		return s3response.PutObjectOutput{}, err
-	}
-	if err := g.checkSize(ctx, deref(in.ContentLength)); err != nil {
-		return s3response.PutObjectOutput{}, err
-	}
-	return g.Backend.PutObject(ctx, in)
-}
-
 func (g *gateway) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
 	if err := g.checkSize(ctx, deref(in.ContentLength)); err != nil {
 		return nil, err
@@ -78,48 +66,11 @@ func (g *gateway) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 	return g.Backend.UploadPart(ctx, in)
 }
 
-func (g *gateway) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
-	if g.limited(ctx) {
-		size, err := g.uploadedSize(ctx, in)
-		if err == nil {
-			err = g.checkSize(ctx, size)
-		}
-		if err != nil {
-			return s3response.CompleteMultipartUploadResult{}, "", err
-		}
-	}
-	return g.Backend.CompleteMultipartUpload(ctx, in)
-}
-
-func (g *gateway) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
-	if err := checkCopySource(deref(in.CopySource)); err != nil {
-		return s3response.CopyObjectOutput{}, err
-	}
-	return g.Backend.CopyObject(ctx, in)
-}
-
 func (g *gateway) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput) (s3response.CopyPartResult, error) {
 	if err := checkCopySource(deref(in.CopySource)); err != nil {
 		return s3response.CopyPartResult{}, err
 	}
 	return g.Backend.UploadPartCopy(ctx, in)
-}
-
-func (g *gateway) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
-	var refused []types.Error
-	var good []types.ObjectIdentifier
-	for _, object := range in.Delete.Objects {
-		if err := checkFileKey(deref(object.Key)); err != nil {
-			code, message := "InvalidArgument", err.Error()
-			refused = append(refused, types.Error{Key: object.Key, Code: &code, Message: &message})
-			continue
-		}
-		good = append(good, object)
-	}
-	in.Delete.Objects = good
-	res, err := g.Backend.DeleteObjects(ctx, in)
-	res.Error = append(res.Error, refused...)
-	return res, err
 }
 
 // ListBuckets lists all buckets to whom the gateway let pass: their names are

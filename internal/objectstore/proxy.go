@@ -55,7 +55,7 @@ func (c *patientConn) Write(p []byte) (int, error) {
 
 // newProxy passes requests on through transport with every byte that a
 // signature may cover as the client sent it: method, Host, path, query,
-// headers and body.
+// headers and body. It adds where the request came from.
 func newProxy(transport http.RoundTripper, log *slog.Logger) http.Handler {
 	return keepUploads(&httputil.ReverseProxy{
 		Rewrite:        passOn,
@@ -130,6 +130,9 @@ func passOn(pr *httputil.ProxyRequest) {
 		if values, ok := pr.In.Header[name]; ok {
 			pr.Out.Header[name] = values
 		}
+	}
+	if host, _, err := net.SplitHostPort(pr.In.RemoteAddr); err == nil {
+		pr.Out.Header.Set(sourceIPHeader, host)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // A signature covers the request as it was sent, so a gateway that records
-// what it gets must get just that.
+// what it gets must get just that, and where it came from.
 func TestProxyChangesNothing(t *testing.T) {
 	got := make(chan string, 1)
 	gateway := listen(t, func(conn net.Conn) {
@@ -46,8 +46,8 @@ func TestProxyChangesNothing(t *testing.T) {
 		} {
 			request := strings.Replace(rest, "*", target, 1)
 			head, body, _ := strings.Cut(request, "\n\n")
-			want := strings.TrimSpace(head) + "\n\n" + body
-			if strings.Contains(want, "chunked\n\n5") {
+			want := strings.TrimSpace(head) + "\nEtude-Source-Ip: 127.0.0.1\n\n" + body
+			if strings.Contains(request, "chunked\n\n5") {
 				body = strings.ReplaceAll(body, "\n", "\r\n")
 			}
 			send(t, srv.Listener.Addr().String(), strings.ReplaceAll(strings.TrimSpace(head), "\n", "\r\n")+"\r\n\r\n"+body)

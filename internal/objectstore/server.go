@@ -13,12 +13,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/debuglogger"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
+	"github.com/versity/versitygw/s3api/middlewares"
 	"github.com/versity/versitygw/s3err"
 )
 
@@ -41,7 +43,7 @@ type Key struct {
 }
 
 // ServerConfig says where the server keeps its objects and who may ask for
-// them. All fields but Key, Logger and MaxObject must be set.
+// them. Region, Dir and the root key must be set.
 type ServerConfig struct {
 	// Dir is the directory of the server's own, made (mode 0700) if it is not
 	// there. Objects are the plain files Dir/buckets/<bucket>/<key>.
@@ -62,6 +64,9 @@ type ServerConfig struct {
 	// MaxObject is the size in bytes of the largest object that keys other
 	// than the root key may put there; 0 is no limit beyond S3's own.
 	MaxObject int64
+
+	// Events keeps what happens to the objects. Nil lets it pass unnoticed.
+	Events Events
 
 	// Logger gets what an operator should know. Nil discards it.
 	Logger *slog.Logger
@@ -91,6 +96,7 @@ type Server struct {
 	log       *slog.Logger
 	transport *http.Transport
 	handler   http.Handler
+	recorder  *recorder
 
 	stop    context.CancelFunc
 	done    chan struct{} // closed when the gateway has ended
@@ -156,6 +162,18 @@ func openServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 
 	s.transport = newTransport()
 	s.handler = newProxy(s.transport, s.log)
+	s.recorder = &recorder{
+		events: cfg.Events, files: files, root: cfg.RootAccessKeyID, region: cfg.Region, log: s.log, inHand: map[int64]bool{},
+	}
+	if cfg.Events == nil {
+		s.recorder.events = noEvents{}
+	}
+	// Before anybody can change what the last process has left.
+	if err := s.recorder.reconcile(ctx, time.Time{}); err != nil {
+		files.Shutdown()
+		s.restoreWD()
+		return nil, err
+	}
 
 	if err := s.start(ctx, files); err != nil {
 		s.restoreWD()
@@ -170,6 +188,12 @@ func (s *Server) start(ctx context.Context, files *posix.Posix) error {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 
+	iam := newAccounts(run, s.cfg.Key, s.log)
+	gw := &gateway{Backend: files, recorder: s.recorder, maxObject: s.cfg.MaxObject}
+	configured := &notifications{
+		gw: gw, iam: iam, region: s.cfg.Region,
+		root: middlewares.RootUserConfig{Access: s.cfg.RootAccessKeyID, Secret: s.cfg.RootSecret},
+	}
 	ready := make(chan struct{})
 	cfg := &embedgw.Config{
 		RootUserAccess: s.cfg.RootAccessKeyID,
@@ -183,13 +207,14 @@ func (s *Server) start(ctx context.Context, files *posix.Posix) error {
 		MultipartMaxParts: 10000,
 		Quiet:             true,
 		LogLevel:          debuglogger.LevelSilent,
-		IAMService:        newAccounts(run, s.cfg.Key, s.log),
+		IAMService:        iam,
 		S3Options: []s3api.Option{
 			s3api.WithOnListen(func() { close(ready) }),
 			s3api.WithMiddleware("/", refuseBadKeys()),
+			s3api.WithMiddleware("/", keepSourceIP),
+			s3api.WithMiddleware("/", configured.handle),
 		},
 	}
-	gw := &gateway{Backend: files, root: s.cfg.RootAccessKeyID, maxObject: s.cfg.MaxObject}
 	go func() {
 		defer close(s.done)
 		s.err = embedgw.RunVersityGW(run, gw, cfg)
@@ -215,6 +240,17 @@ func (s *Server) start(ctx context.Context, files *posix.Posix) error {
 // the path may be rewritten before (http.ServeMux would clean the path), or
 // signatures no longer hold.
 func (s *Server) Handler() http.Handler { return s.handler }
+
+// Reconcile tells of events, or forgets them, whose requests ended without
+// either, for instance because the database was away. OpenServer does so for
+// those that a crash has left; this is to be called now and then.
+func (s *Server) Reconcile(ctx context.Context) error {
+	return s.recorder.reconcile(ctx, time.Now().Add(-youngIntent))
+}
+
+// youngIntent is how old an intent must be before somebody may wonder what
+// became of its request.
+const youngIntent = time.Minute
 
 // Close lets the requests at hand end, for up to ten seconds, stops the server
 // and goes back to the working directory from before OpenServer. It may be

@@ -104,6 +104,11 @@ func run(m *testing.M) (code int) {
 		fmt.Println(err)
 		return 0
 	}
+	closeEvents, err := openEvents(ctx, filepath.Join(dir, "etude.db"))
+	if err != nil {
+		panic(err)
+	}
+	defer closeEvents()
 	workingDir, err := os.Getwd()
 	if err != nil {
 		panic(err)
@@ -114,7 +119,7 @@ func run(m *testing.M) (code int) {
 	shared.server, err = objectstore.OpenServer(ctx, objectstore.ServerConfig{
 		Dir: shared.dir, Region: region,
 		RootAccessKeyID: rootKey.id, RootSecret: rootKey.secret,
-		Key: lookUp, MaxObject: maxObject,
+		Key: lookUp, MaxObject: maxObject, Events: &happenings,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -143,6 +148,7 @@ func run(m *testing.M) (code int) {
 		fmt.Fprintf(os.Stderr, "working directory after close = %q, %v; want %q\n", got, err, workingDir)
 		code = 1
 	}
+	closeEvents()
 	if code == 0 {
 		// fasthttp's clock runs as long as the process, and its pool of workers
 		// looks only every ten seconds whether it should end.

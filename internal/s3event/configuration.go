@@ -56,6 +56,8 @@ type Error struct {
 	Message string
 	// Arguments are the ArgumentName and ArgumentValue of the answer, in pairs.
 	Arguments []Argument
+	// Numbered says that the answer numbers them, from 1.
+	Numbered bool
 }
 
 // Argument is what of a request is at fault.
@@ -75,14 +77,18 @@ func invalid(message, name, value string) *Error {
 
 // Unreachable is the answer for targets that are not there.
 func Unreachable(targets ...Target) *Error {
-	e := &Error{Code: "InvalidArgument", Message: "Unable to validate the following destination configurations"}
+	e := &Error{Code: "InvalidArgument", Message: "Unable to validate the following destination configurations", Numbered: true}
 	for _, t := range targets {
-		e.Arguments = append(e.Arguments, Argument{t.ARN, "The destination " + strings.ToLower(kindWords[t.Kind]) + " does not exist or cannot be reached"})
+		e.Arguments = append(e.Arguments, Argument{t.ARN, missing[t.Kind]})
 	}
 	return e
 }
 
-var kindWords = map[Kind]string{Topic: "topic", Queue: "queue", Function: "rule"}
+var missing = map[Kind]string{
+	Topic:    "The destination topic does not exist",
+	Queue:    "The destination queue does not exist or cannot be reached",
+	Function: "The destination rule does not exist",
+}
 
 // supported are the events that a configuration may name. Others never happen
 // here; who asked for one would wait in vain.
