@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"etude/internal/account"
 	"etude/internal/edge"
 	"etude/internal/etapi"
+	"etude/internal/event"
 	"etude/internal/ffmpeg"
 	"etude/internal/hook"
 	"etude/internal/inbox"
@@ -54,7 +56,8 @@ type server struct {
 	rules    *rule.Service
 	notify   *notify.Service
 	signing  *signkey.Keys
-	linkBase string        // of the links in messages; set before the first is delivered
+	linkBase string // of the links in messages; set before the first is delivered
+	events   *event.Service
 	hooks    *hook.Service // nil if it listens to no topics of others
 	pages    *web.Site
 	first    *transcode.Pipeline
@@ -72,7 +75,7 @@ type server struct {
 func openServer(ctx context.Context, c *config) (*server, error) {
 	s := &server{config: c, log: c.logger(), broken: make(chan error, 1)}
 	for _, open := range []func(context.Context) error{
-		s.openDir, s.openStore, s.openObjects, s.openAccounts, s.openServices, s.openHooks, s.openRules, s.firstStart, s.startRules,
+		s.openDir, s.openStore, s.openEvents, s.openObjects, s.openAccounts, s.openServices, s.openHooks, s.openRules, s.firstStart, s.startRules,
 	} {
 		if err := open(ctx); err != nil {
 			s.close()
@@ -146,7 +149,7 @@ func (s *server) openObjects(ctx context.Context) (err error) {
 		s.s3, err = objectstore.OpenServer(context.WithoutCancel(ctx), objectstore.ServerConfig{
 			Dir: s.dir.file("s3"), Region: s.Region,
 			RootAccessKeyID: s.cred.AccessKeyID, RootSecret: s.cred.SecretAccessKey,
-			Key: s.s3Key, Logger: s.log,
+			Key: s.s3Key, Events: s.events, Logger: s.log,
 		})
 		if err != nil {
 			return err
@@ -265,13 +268,13 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	s.startDelivery(ctx, edgeAddr)
 	// The end of ctx begins the drain; it is not to end the workers at once.
 	if err := s.queue.Start(context.WithoutCancel(ctx), queue.Handlers{
-		RunJob: s.jobs.RunJob, FanOut: s.notify.FanOut,
-		Every: append(append(s.hookWork(), s.deliveryWork()...), []queue.Periodic{
+		RunJob: s.jobs.RunJob, FanOut: s.notify.FanOut, DeliverEvent: s.events.DeliverEvent,
+		Every: slices.Concat(s.hookWork(), s.deliveryWork(), s.reconcileEvents(), []queue.Periodic{
 			{Name: "take over jobs", Interval: 5 * time.Second, Run: func(ctx context.Context) error { return s.jobs.TakeOver(ctx, false) }},
 			{Name: "end old claims on uploads", Interval: time.Hour, Run: func(ctx context.Context) error { return s.rules.Recover(ctx, false) }},
 			{Name: "delete expired sessions", Interval: time.Hour, Run: s.sessions.DeleteExpired},
 			{Name: "give up unfinished uploads", Interval: time.Hour, Run: s.abortStaleUploads},
-		}...),
+		}),
 	}); err != nil {
 		return err
 	}

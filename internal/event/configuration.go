@@ -64,6 +64,11 @@ func (s *Service) SetNotification(ctx context.Context, bucket string, c s3event.
 	if missing != nil {
 		return s3event.Unreachable(missing...)
 	}
+	if s.CheckRules != nil && !opts.SkipValidation {
+		if err := s.CheckRules(ctx, bucket, c.Targets); err != nil {
+			return err
+		}
+	}
 	return s.keep(ctx, bucket, c, t)
 }
 

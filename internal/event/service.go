@@ -34,6 +34,9 @@ type Config struct {
 	// HasRule and HasTopic report whether there is what a configuration names.
 	HasRule  func(ctx context.Context, rule string) (bool, error)
 	HasTopic func(ctx context.Context, arn string) (bool, error)
+	// CheckRules returns an *s3event.Error if a configuration would have rules
+	// start themselves or each other without end. Nil holds no such against one.
+	CheckRules func(ctx context.Context, bucket string, targets []s3event.Target) error
 	// SendToQueue puts a message into the SQS queue of that ARN.
 	SendToQueue func(ctx context.Context, arn, body string) error
 
