@@ -228,6 +228,8 @@ type endpoints struct {
 	PID  int    `json:"pid"`
 	Site string `json:"site"`
 	Edge string `json:"edge"`
+	// Region is that of the embedded S3, by which requests to it are signed.
+	Region string `json:"region"`
 }
 
 // findServer returns the endpoints that the server of a data directory has

@@ -25,6 +25,7 @@ type cli struct {
 	Doctor    doctorCmd          `cmd:"" help:"Look at what serve would use, with the same flags, and say what is missing."`
 	Ready     readyCmd           `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
 	User      userCmd            `cmd:"" help:"Manage the accounts of the site."`
+	Rule      ruleCmd            `cmd:"" help:"Manage the rules: objects like this become jobs like that."`
 	Key       keyCmd             `cmd:"" help:"Manage the access keys of programs."`
 	AWSModel  awsModelCmd        `cmd:"" name:"aws-model" help:"The description of Elastic Transcoder that AWS's tools need."`
 	Import    importPipelinesCmd `cmd:"" name:"import-pipelines" help:"Bring pipelines and custom presets of Elastic Transcoder with their ids. Works while the server runs."`
@@ -78,6 +79,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		kong.Name("etude"),
 		kong.Description("A self-hosted media transcoding service that speaks Amazon Elastic Transcoder."),
 		kong.UsageOnError(),
+		kong.Vars(ruleVars()),
 		kong.Vars{"sandboxes": sandboxes()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.BindTo(out, (*io.Writer)(nil)),

@@ -58,7 +58,7 @@ func (s *server) listen(ctx context.Context) error {
 	if err := s.startWork(ctx, edgeAddr); err != nil {
 		return err
 	}
-	s.endpoints = endpoints{PID: os.Getpid(), Site: httpURL(siteAddr), Edge: httpURL(edgeAddr)}
+	s.endpoints = endpoints{PID: os.Getpid(), Site: httpURL(siteAddr), Edge: httpURL(edgeAddr), Region: s.Region}
 	return s.dir.writeJSON("serve.json", s.endpoints)
 }
 

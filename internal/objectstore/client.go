@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
@@ -58,8 +59,9 @@ type ClientConfig struct {
 
 	// Region is the external S3's. Empty leaves it to AWS's own settings:
 	// environment, shared configuration, instance. Credentials come from
-	// there too.
-	Region string
+	// there too, unless AccessKeyID and Secret are set.
+	Region              string
+	AccessKeyID, Secret string
 }
 
 // Client reads and writes objects. It is a transcode.Objects. All methods may
@@ -115,6 +117,9 @@ func externalS3(ctx context.Context, cfg ClientConfig) (*s3.Client, error) {
 	var opts []func(*config.LoadOptions) error
 	if cfg.Region != "" {
 		opts = append(opts, config.WithRegion(cfg.Region))
+	}
+	if cfg.AccessKeyID != "" {
+		opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(cfg.AccessKeyID, cfg.Secret, "")))
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, opts...)
 	if err != nil {
