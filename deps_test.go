@@ -34,8 +34,9 @@ var mayImport = map[string][]string{
 
 	// The transports.
 	"edge":   {"sigv4"},
-	"etapi":  {"transcode", "account", "sigv4"},
-	"stsapi": {"account", "sigv4"},
+	"etapi":  {"transcode", "account", "awsauth", "sigv4"},
+	"snsapi": {"notify", "account", "awsquery"},
+	"stsapi": {"account", "awsquery"},
 	"web":    {"transcode", "notify", "account", "hook", "inbox", "snsmsg", "snsmsg/verify", "rule"},
 
 	// The adapters.
@@ -46,6 +47,8 @@ var mayImport = map[string][]string{
 
 	// Leaves and build tools.
 	"confine":           nil,
+	"awsauth":           {"account", "sigv4"},
+	"awsquery":          {"account", "awsauth", "sigv4"},
 	"manifest":          nil,
 	"outbound":          nil,
 	"s3event":           nil,
@@ -65,7 +68,7 @@ var mayImport = map[string][]string{
 // it. A row covers the packages below it too.
 var onlyIn = map[string][]string{
 	"database/sql": {"sqlstore", "queue"},
-	"net/http":     {"edge", "etapi", "hook", "notify", "objectstore", "outbound", "signkey", "sigv4", "snsmsg", "snsmsg/verify", "stsapi", "web"},
+	"net/http":     {"awsauth", "awsquery", "edge", "etapi", "hook", "notify", "objectstore", "outbound", "signkey", "sigv4", "snsapi", "snsmsg", "snsmsg/verify", "stsapi", "web"},
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 

@@ -24,6 +24,7 @@ import (
 	"etude/internal/queue"
 	"etude/internal/rule"
 	"etude/internal/signkey"
+	"etude/internal/snsapi"
 	"etude/internal/sqlstore"
 	"etude/internal/stsapi"
 	"etude/internal/transcode"
@@ -285,6 +286,7 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	}
 	s.edge.set(edge.New(edge.Config{S3: s3, Certificates: s.signing, Services: map[string]http.Handler{
 		"elastictranscoder": etapi.New(etapi.Config{Service: s.jobs, Accounts: s.accounts, Account: s.Account, Logger: s.log}),
+		"sns":               snsapi.New(snsapi.Config{Service: s.notify, Accounts: s.accounts, Account: s.Account, Logger: s.log}),
 		"sts":               stsapi.New(stsapi.Config{Accounts: s.accounts, Account: s.Account, Logger: s.log}),
 	}}))
 	s.site.set(s.withCertificates(s.pages))

@@ -11,9 +11,11 @@ type Role string
 
 // The roles. Each may do what those before it may.
 const (
-	// ReadOnly may look: at pipelines, presets and jobs, buckets and objects.
+	// ReadOnly may look: at pipelines, presets and jobs, buckets and objects,
+	// topics and subscriptions.
 	ReadOnly Role = "read-only"
-	// Submitter may also make and cancel jobs, and put and delete objects.
+	// Submitter may also make and cancel jobs, put and delete objects, and
+	// subscribe to topics.
 	Submitter Role = "submitter"
 	// Admin may do everything.
 	Admin Role = "admin"
@@ -30,15 +32,21 @@ type Action string
 var reading = map[string][]string{
 	"elastictranscoder": {"List", "Read"},
 	"s3":                {"Get", "List"},
+	"sns":               {"Get", "List"},
 	"sts":               {"GetCallerIdentity"},
 }
 
-// submitting is what it takes to run jobs on files of one's own. TestRole is
-// there for old programs, which call it first; it changes nothing.
+// submitting is what it takes to run jobs on files of one's own, and to be told
+// how they end. TestRole is there for old programs, which call it first; it
+// changes nothing. Who publishes could tell others of jobs that there are not,
+// and who ends a subscription could keep theirs from them, so that is not here.
 var submitting = []Action{
 	"elastictranscoder:CreateJob",
 	"elastictranscoder:CancelJob",
 	"elastictranscoder:TestRole",
+
+	"sns:Subscribe",
+	"sns:ConfirmSubscription",
 
 	"s3:PutObject",
 	"s3:PutObjectTagging",

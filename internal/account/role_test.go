@@ -33,6 +33,12 @@ func TestMay(t *testing.T) {
 		"s3:CreateBucket":                               account.Admin,
 		"s3:DeleteBucket":                               account.Admin,
 		"s3:*":                                          account.Admin,
+		"sns:ListTopics":                                account.ReadOnly,
+		"sns:GetSubscriptionAttributes":                 account.ReadOnly,
+		"sns:Subscribe":                                 account.Submitter,
+		"sns:Unsubscribe":                               account.Admin,
+		"sns:Publish":                                   account.Admin,
+		"sns:CreateTopic":                               account.Admin,
 		"sts:GetCallerIdentity":                         account.ReadOnly,
 		"sts:GetSessionToken":                           account.Admin,
 		"iam:ListUsers":                                 account.Admin, // a service that is not there

@@ -20,6 +20,7 @@ import (
 const (
 	s3                = "s3"
 	elasticTranscoder = "elastictranscoder"
+	sns               = "sns"
 )
 
 // transcoderPath begins every path of Elastic Transcoder's API:
@@ -50,7 +51,8 @@ type Config struct {
 // The service is the one in the Signature Version 4 credential scope, be it in
 // the Authorization header or in a presigned query. A request without a scope
 // goes to Elastic Transcoder if its path begins with /2012-09-25/ (a bucket of
-// that name is reached by signed requests only), and else to S3.
+// that name is reached by signed requests only); to SNS if it is of the Query
+// protocol, as the links in SNS's messages are; and else to S3.
 func New(cfg Config) http.Handler {
 	e := &edge{s3: cfg.S3, services: maps.Clone(cfg.Services), certificates: cfg.Certificates}
 	maps.DeleteFunc(e.services, func(name string, h http.Handler) bool { return h == nil || name == s3 })
@@ -74,7 +76,7 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scope, signed := sigv4.ParseScope(r)
 	service := scope.Service
 	if !signed {
-		service = e.unsignedService(r.URL.Path)
+		service = e.unsignedService(r)
 	}
 	switch handler := e.services[service]; {
 	case !signed && e.certificates != nil && strings.HasPrefix(r.URL.Path, certificatePath):
@@ -89,9 +91,12 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // unsignedService returns the service that a request without a scope is for.
-func (e *edge) unsignedService(path string) string {
-	if e.services[elasticTranscoder] != nil && strings.HasPrefix(path, transcoderPath) {
+func (e *edge) unsignedService(r *http.Request) string {
+	switch {
+	case e.services[elasticTranscoder] != nil && strings.HasPrefix(r.URL.Path, transcoderPath):
 		return elasticTranscoder
+	case e.services[sns] != nil && r.URL.Path == "/" && isQuery(r):
+		return sns
 	}
 	return s3
 }

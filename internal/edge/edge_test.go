@@ -69,12 +69,20 @@ func withAuth(r *http.Request, auth string) *http.Request {
 	return r
 }
 
+func withForm(r *http.Request) *http.Request {
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	return r
+}
+
 func TestRoute(t *testing.T) {
 	tests := []struct {
 		name string
 		r    *http.Request
 		want string
 	}{
+		{"a link of SNS's", httptest.NewRequest("GET", "/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:eu-west-1:000000000000:jobs:x", nil), "sns"},
+		{"an unsigned form", withForm(httptest.NewRequest("POST", "/", strings.NewReader("Action=ListTopics"))), "sns"},
+		{"an unsigned form for a bucket", withForm(httptest.NewRequest("POST", "/media", strings.NewReader("Action=ListTopics"))), "s3"},
 		{"signed for S3", signed(t, "GET", "/media/a", "s3"), "s3"},
 		{"presigned for S3", presigned(t, "/media/a", "s3"), "s3"},
 		{"signed for S3, a bucket like an API version", signed(t, "GET", "/2012-09-25/jobs", "s3"), "s3"},

@@ -54,14 +54,13 @@ func notServed(w http.ResponseWriter, r *http.Request, service string, served []
 // sends a form or names its Action in the URL, or REST-XML. The latter shows in
 // no request without a body, so the services that use it have to be named.
 func wantsXML(r *http.Request, service string) bool {
+	return service == "cloudfront" || service == "route53" || isQuery(r)
+}
+
+// isQuery reports whether r is of the Query protocol.
+func isQuery(r *http.Request) bool {
 	contentType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	switch {
-	case service == "cloudfront", service == "route53":
-		return true
-	case contentType == "application/x-www-form-urlencoded":
-		return true
-	}
-	return r.URL.Query().Has("Action")
+	return contentType == "application/x-www-form-urlencoded" || r.URL.Query().Has("Action")
 }
 
 // objectsElsewhere answers S3 requests where there is no S3 server.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"etude/internal/account"
+	"etude/internal/awsauth"
 	"etude/internal/sigv4"
 	"etude/internal/transcode"
 )
@@ -51,10 +52,13 @@ func New(cfg Config) http.Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &api{Config: cfg}
+	return &api{cfg, awsauth.Authenticator{Service: signingName, Accounts: cfg.Accounts, Now: cfg.Now, MaxBody: maxBody}}
 }
 
-type api struct{ Config }
+type api struct {
+	Config
+	auth awsauth.Authenticator
+}
 
 // ServeHTTP answers a request with a JSON object, whatever comes, in one write;
 // only a by-product of a job is what it is.
@@ -149,33 +153,15 @@ func (a *api) serve(r *http.Request) (*operation, any, error) {
 }
 
 // authenticate returns whose access key signed the request, and its body.
-func (a *api) authenticate(r *http.Request) (who account.Identity, body []byte, err error) {
-	v := sigv4.Verifier{
-		Service: signingName,
-		Now:     a.Now,
-		MaxBody: maxBody,
-		Secret: func(ctx context.Context, keyID string) (secret string, err error) {
-			who, secret, err = a.Accounts.AccessKey(ctx, keyID)
-			if errors.Is(err, account.ErrNotFound) {
-				return "", sigv4.ErrUnknownKey
-			}
-			return secret, err
-		},
+func (a *api) authenticate(r *http.Request) (account.Identity, []byte, error) {
+	who, body, err := a.auth.Authenticate(r)
+	if signed, ok := errors.AsType[*sigv4.Error](err); ok && signed.Kind == sigv4.TooLarge {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
 	}
-	_, body, err = v.Verify(r)
-	var signed *sigv4.Error
-	switch {
-	case err == nil:
-		return who, body, nil
-	case errors.As(err, &signed):
-		if signed.Kind == sigv4.TooLarge {
-			_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
-		}
-		return account.Identity{}, nil, err
-	case errors.Is(err, sigv4.ErrBody):
-		return account.Identity{}, nil, serialization("The request could not be read: %v.", err)
+	if errors.Is(err, sigv4.ErrBody) {
+		err = serialization("The request could not be read: %v.", err)
 	}
-	return account.Identity{}, nil, fmt.Errorf("authenticate: %w", err)
+	return who, body, err
 }
 
 // encode writes a reply without escaping <, > and &, as AWS does.

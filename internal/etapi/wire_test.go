@@ -13,7 +13,7 @@ import (
 
 // inOregon is an API with all that replies are made of besides what is stored.
 func inOregon() *api {
-	return &api{Config{Service: &transcode.Service{Config: transcode.Config{Region: "us-west-2", Account: "123456789012"}}}}
+	return &api{Config: Config{Service: &transcode.Service{Config: transcode.Config{Region: "us-west-2", Account: "123456789012"}}}}
 }
 
 // foodJob is the job of AWS's own example of CreateJob.

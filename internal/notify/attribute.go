@@ -170,7 +170,7 @@ func (s *Service) checkRedrive(value string) error {
 	switch {
 	case !isQueueARN(policy.Target):
 		return errors.New("RedrivePolicy: deadLetterTargetArn is an invalid arn")
-	case s.Deliver[SQS] == nil:
+	case s.Redrive == nil:
 		return errors.New("RedrivePolicy: this server knows no queues: what could not be delivered is kept here, and can be delivered again from its pages")
 	}
 	return nil
@@ -190,7 +190,7 @@ func checkSecret(protocol Protocol, value string) error {
 	switch {
 	case !ok || err != nil || len(secret) < 24 || len(secret) > 64:
 		return errors.New("WebhookSecret: it must be whsec_ and the base64 of 24 to 64 random bytes")
-	case protocol != HTTP && protocol != HTTPS:
+	case protocol == SQS || protocol == Email || protocol == EmailJSON:
 		return errors.New("WebhookSecret: it is for the protocols http and https")
 	}
 	return nil

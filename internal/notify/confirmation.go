@@ -81,7 +81,8 @@ func (s *Service) ConfirmSubscription(ctx context.Context, topic TopicARN, token
 // confirm returns the subscription that a token may confirm or restore.
 func (s *Service) confirm(ctx context.Context, tx Tx, topic TopicARN, token string) (Subscription, error) {
 	unknown := invalid("Invalid parameter: Token")
-	if _, err := tx.Topic(ctx, topic); err != nil {
+	t, err := tx.Topic(ctx, topic)
+	if err != nil {
 		return Subscription{}, orElse(err, unknown)
 	}
 	c, err := tx.Confirmation(ctx, hashOfToken(token))
@@ -94,7 +95,7 @@ func (s *Service) confirm(ctx context.Context, tx Tx, topic TopicARN, token stri
 	}
 	given := c.ExpireTime.Add(-tokenLife)
 	switch {
-	case sub.Topic != topic:
+	case sub.Topic != topic, sub.CreateTime.Before(t.CreateTime): // it was one of the same name
 		return Subscription{}, unknown
 	case sub.Confirmed && sub.DeleteTime.IsZero():
 		return sub, nil // it was used before

@@ -406,7 +406,7 @@ func TestSubscriptionEnds(t *testing.T) {
 }
 
 func TestGoneEndsAWebhook(t *testing.T) {
-	for secret, ends := range map[string]bool{"": false, "whsec_c2VjcmV0": true} {
+	for secret, ends := range map[string]bool{"": false, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz": true} {
 		play(t, func(t *testing.T, w *world) {
 			topic := w.topic(t, "jobs")
 			sub, err := w.Subscribe(t.Context(), notify.SubscriptionSpec{

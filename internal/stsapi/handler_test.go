@@ -224,7 +224,7 @@ func TestFaultIsLogged(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	s.Config.Handler.ServeHTTP(w, r.WithContext(ctx))
-	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "<Type>Receiver</Type><Code>InternalFailure</Code>") {
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "<Type>Receiver</Type>\n    <Code>InternalFailure</Code>") {
 		t.Errorf("got %d %s, want InternalFailure", w.Code, w.Body)
 	}
 	if !strings.Contains(s.log.String(), "context canceled") || strings.Contains(w.Body.String(), "canceled") {
