@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	// The adapters.
 	"objectstore": {"transcode", "event", "s3event"},
 	"queue":       {"transcode", "notify", "event"},
+	"sqssource":   {"s3event"},
 	"sqlstore":    {"transcode", "notify", "signkey", "account", "event", "hook", "inbox", "rule", "s3event"},
 	"ffmpeg":      {"confine", "manifest", "measure", "transcode"},
 
@@ -72,14 +73,15 @@ var onlyIn = map[string][]string{
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 
-	"github.com/aws/aws-sdk-go-v2/feature/s3": {"objectstore"},
-	"github.com/aws/aws-sdk-go-v2/service/s3": {"objectstore"},
-	"github.com/evanw/esbuild":                {"web/assets/bundle"},
-	"github.com/jackc/pgx/v5":                 {"queue", "sqlstore"},
-	"github.com/riverqueue/river":             {"queue"},
-	"github.com/versity/versitygw":            {"objectstore"},
-	"gonum.org/v1/gonum":                      {"measure"},
-	"modernc.org/sqlite":                      {"sqlstore"},
+	"github.com/aws/aws-sdk-go-v2/feature/s3":  {"objectstore"},
+	"github.com/aws/aws-sdk-go-v2/service/s3":  {"objectstore"},
+	"github.com/aws/aws-sdk-go-v2/service/sqs": {"courier", "sqssource"},
+	"github.com/evanw/esbuild":                 {"web/assets/bundle"},
+	"github.com/jackc/pgx/v5":                  {"queue", "sqlstore"},
+	"github.com/riverqueue/river":              {"queue"},
+	"github.com/versity/versitygw":             {"objectstore"},
+	"gonum.org/v1/gonum":                       {"measure"},
+	"modernc.org/sqlite":                       {"sqlstore"},
 }
 
 // TestImports keeps the arrows of ARCHITECTURE.md. It reads the sources itself:

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"etude/internal/sqssource"
 )
 
 // config is what serve may be told. Every flag can be set in the environment.
@@ -35,6 +37,8 @@ type config struct {
 	hookConfig `embed:""`
 
 	RulesFile string `name:"rules" env:"ETUDE_RULES" type:"path" help:"YAML file of rules that make jobs of objects; see docs/triggers.md. Read at the start." placeholder:"FILE"`
+
+	EventsSQS []string `name:"events-sqs" env:"ETUDE_EVENTS_SQS" help:"SQS queue that an S3 elsewhere sends its events to, for the rules; may be repeated. Region and credentials come from where AWS's tools look for them." placeholder:"URL"`
 
 	MaxUpload    size `default:"5GiB" env:"ETUDE_MAX_UPLOAD" help:"Largest file that is taken and transcoded." placeholder:"SIZE"`
 	Workers      int  `default:"0" env:"ETUDE_WORKERS" help:"Jobs that run at once; 0 means one for each core." placeholder:"N"`
@@ -94,6 +98,11 @@ func (c *config) check() error {
 	}
 	if u, err := url.Parse(c.DatabaseURL); c.DatabaseURL != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
 		fault("--database-url: it must begin with postgres://")
+	}
+	for _, queue := range c.EventsSQS {
+		if _, err := sqssource.CheckURL(queue); err != nil {
+			fault("--events-sqs: %w", err)
+		}
 	}
 	if !regionForm.MatchString(c.Region) {
 		fault("--region %q: it must look like eu-west-1", c.Region)

@@ -280,6 +280,9 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 		return err
 	}
 	s.onClose(s.queue.Stop)
+	if err := s.startEventQueues(ctx); err != nil {
+		return err
+	}
 	var s3 http.Handler
 	if s.s3 != nil {
 		s3 = s.s3.Handler()
