@@ -80,7 +80,7 @@ func noRule(name string) error {
 // a preset is not there, it would start itself, alone or over others, or takes
 // objects that another one takes.
 func (s *Service) Create(ctx context.Context, r Rule) (*Rule, error) {
-	return s.put(ctx, r, func(all []*Rule) error {
+	return s.put(ctx, r, func(all []*Rule, r *Rule) error {
 		if slices.ContainsFunc(all, func(o *Rule) bool { return o.Name == r.Name }) {
 			return fault(Exists, "there is a rule %q already: change that one, or choose another name", r.Name)
 		}
@@ -91,7 +91,7 @@ func (s *Service) Create(ctx context.Context, r Rule) (*Rule, error) {
 // Change replaces the rule of that name, under the same conditions. It ends a
 // pause.
 func (s *Service) Change(ctx context.Context, r Rule) (*Rule, error) {
-	return s.put(ctx, r, func(all []*Rule) error {
+	return s.put(ctx, r, func(all []*Rule, r *Rule) error {
 		i := slices.IndexFunc(all, func(o *Rule) bool { return o.Name == r.Name })
 		if i < 0 {
 			return noRule(r.Name)
@@ -109,16 +109,17 @@ func changeable(r *Rule) error {
 	return nil
 }
 
-func (s *Service) put(ctx context.Context, r Rule, allow func(all []*Rule) error) (*Rule, error) {
+// put keeps r as allow leaves it.
+func (s *Service) put(ctx context.Context, r Rule, allow func(all []*Rule, r *Rule) error) (*Rule, error) {
 	r.Paused, r.CreateTime = "", s.Now()
 	if err := r.Check(); err != nil {
 		return nil, &Error{Kind: Invalid, Message: fmt.Sprintf("rule %.80q: %v", r.Name, err), Err: err}
 	}
 	err := s.change(ctx, func(all []*Rule) ([]*Rule, []string, error) {
-		if err := allow(all); err != nil {
+		c := r
+		if err := allow(all, &c); err != nil {
 			return nil, nil, err
 		}
-		c := r
 		return []*Rule{&c}, nil, nil
 	})
 	if err != nil {

@@ -29,6 +29,14 @@ type Store interface {
 	Claims(ctx context.Context, node string, before time.Time, limit int) ([]Claim, error)
 	// DeleteClaim forgets a claim; one that is not there is no error.
 	DeleteClaim(ctx context.Context, ref transcode.ObjectRef) error
+
+	// Samples returns all samples in the order of their names.
+	Samples(ctx context.Context) ([]Sample, error)
+	// PutSample keeps a sample in the place of the one that has its name, and else
+	// only if there are fewer than limit.
+	PutSample(ctx context.Context, sample Sample, limit int) (kept bool, err error)
+	// DeleteSample forgets a sample; one that is not there is no error.
+	DeleteSample(ctx context.Context, name string) error
 }
 
 // Tx is one transaction on the rules of a Store.
