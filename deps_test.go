@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"etapi":  {"transcode", "account", "awsauth", "sigv4"},
 	"snsapi": {"notify", "account", "awsquery"},
 	"stsapi": {"account", "awsquery"},
-	"web":    {"transcode", "notify", "account", "hook", "inbox", "snsmsg", "snsmsg/verify", "rule"},
+	"web":    {"transcode", "notify", "account", "hook", "inbox", "rule", "s3event", "snsmsg", "snsmsg/verify"},
 
 	// The adapters.
 	"objectstore": {"transcode", "event", "s3event"},

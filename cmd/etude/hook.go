@@ -23,6 +23,7 @@ import (
 	"etude/internal/inbox"
 	"etude/internal/outbound"
 	"etude/internal/queue"
+	"etude/internal/s3event"
 	"etude/internal/snsmsg/verify"
 	"etude/internal/transcode"
 )
@@ -135,6 +136,14 @@ func (c confirmer) confirmAtEtude(ctx context.Context, topic verify.Topic, token
 func (s *server) handleHook(ctx context.Context, m hook.Message) error {
 	if _, err := etapi.ParseNotification(m.Body); err == nil {
 		return s.tellOfJob(ctx, m.ID, m.Body, s.tellHookUser)
+	}
+	if events, err := s3event.Parse([]byte(m.Body)); err == nil {
+		for _, e := range events {
+			if err := s.handleRules(ctx, e); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	s.log.Warn("message of a topic means nothing here", "topic", m.Topic, "message", m.ID, "subject", m.Subject)
 	return nil

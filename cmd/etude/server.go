@@ -255,7 +255,8 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	_, port, _ := net.SplitHostPort(edgeAddr.String())
 	var err error
 	s.pages, err = web.New(web.Config{
-		Jobs: s.jobs, Rules: s.rules, Inbox: s.inbox, Accounts: s.accounts, Objects: s.objects, Sessions: s.sessions,
+		Jobs: s.jobs, Rules: s.rules, Notify: s.notify, Inbox: s.inbox, Accounts: s.accounts, Objects: s.objects, Sessions: s.sessions,
+		Request:  func(spec transcode.JobSpec) string { return string(etapi.CreateJobRequest(spec)) },
 		Pipeline: s.first.ID, Bucket: s.Bucket, MaxUpload: int64(s.MaxUpload),
 		EdgeURL: s.publicEdge(), EdgePort: port, Hooks: s.hooks, Ready: s.ready, Logger: s.log,
 	})

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -126,4 +127,38 @@ func (d *document) value(selector, name string) string {
 		d.t.Errorf("%s has no %s", selector, name)
 	}
 	return v
+}
+
+// fields are what a browser would send of the only form that the selector
+// finds.
+func (d *document) fields(selector string) url.Values {
+	d.t.Helper()
+	found := d.all(selector)
+	if len(found) != 1 {
+		d.t.Fatalf("%s: found %d forms, want 1", selector, len(found))
+	}
+	values := url.Values{}
+	for n := range found[0].Descendants() {
+		name, named := attribute(n, "name")
+		if !named || n.Type != html.ElementNode || n.Data == "button" {
+			continue
+		}
+		value, _ := attribute(n, "value")
+		switch n.Data {
+		case "select":
+			for _, o := range (&document{d.t, n}).all("option[selected]") {
+				chosen, _ := attribute(o, "value")
+				values.Add(name, chosen)
+			}
+		case "textarea":
+			if n.FirstChild != nil {
+				values.Add(name, n.FirstChild.Data)
+			}
+		default:
+			if _, checked := attribute(n, "checked"); checked || !fits(n, "[type=checkbox]") {
+				values.Add(name, value)
+			}
+		}
+	}
+	return values
 }

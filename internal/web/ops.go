@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"etude/internal/account"
+	"etude/internal/notify"
 	"etude/internal/transcode"
 )
 
@@ -31,7 +35,7 @@ type link struct{ URL, Text string }
 func (opsPage) Sections() []link { return opsSections }
 
 var opsSections = []link{
-	{"/ops", "Overview"}, {"/ops/jobs", "Jobs"},
+	{"/ops", "Overview"}, {"/ops/jobs", "Jobs"}, {"/ops/deliveries", "Deliveries"}, {"/ops/topics", "Topics"}, {"/ops/rules", "Rules"},
 }
 
 // opsView makes what a page shows that changes by itself, from the page's
@@ -46,6 +50,16 @@ func (s *Site) opsView(path string) (name string, view opsView) {
 		return "ops-overview", s.overview
 	case path == "/ops/jobs":
 		return "ops-jobs", s.opsJobs
+	case path == "/ops/deliveries":
+		return "ops-deliveries", s.opsDeliveries
+	case strings.HasPrefix(path, "/ops/deliveries/"):
+		return "ops-delivery", func(ctx context.Context, _ *url.URL) (any, error) { return s.opsDelivery(ctx, notify.DeliveryID(last)) }
+	case path == "/ops/topics":
+		return "ops-topics", s.opsTopics
+	case strings.HasPrefix(path, "/ops/topics/"):
+		return "ops-topic", s.opsTopic
+	case path == "/ops/rules":
+		return "ops-rules", s.rulesView
 	case strings.HasPrefix(path, "/ops/jobs/"):
 		return "ops-job", func(ctx context.Context, _ *url.URL) (any, error) { return s.opsJob(ctx, transcode.JobID(last)) }
 	}
@@ -69,7 +83,7 @@ func (s *Site) admin(page func(http.ResponseWriter, *visit)) http.HandlerFunc {
 const maxOpsForm = 1 << 20
 
 func (s *Site) opsRoutes() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{
+	routes := map[string]http.HandlerFunc{
 		"GET /ops":           s.admin(s.opsList("Overview", "ops-overview")),
 		"GET /ops/jobs":      s.admin(s.jobsPage),
 		"GET /ops/jobs/{id}": s.admin(s.opsOne("Job", &link{"/ops/jobs", "Jobs"})),
@@ -78,6 +92,9 @@ func (s *Site) opsRoutes() map[string]http.HandlerFunc {
 		"POST /ops/pipelines/{id}/pause":  s.admin(s.setPipeline(transcode.PipelinePaused)),
 		"POST /ops/pipelines/{id}/resume": s.admin(s.setPipeline(transcode.PipelineActive)),
 	}
+	maps.Copy(routes, s.ruleRoutes())
+	maps.Copy(routes, s.deliveryRoutes())
+	return routes
 }
 
 // errNothing says that there is nothing of the kind that a page is of.
@@ -241,4 +258,15 @@ func withQuery(path string, q url.Values) string {
 		return path
 	}
 	return path + "?" + q.Encode()
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// tidyJSON lays JSON out for people; what is none stays as it is.
+func tidyJSON(text []byte) string {
+	var b bytes.Buffer
+	if json.Indent(&b, text, "", "  ") != nil {
+		return string(text)
+	}
+	return b.String()
 }

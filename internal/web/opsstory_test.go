@@ -1,8 +1,11 @@
 package web
 
 import (
+	"strconv"
 	"strings"
+	"time"
 
+	"etude/internal/notify"
 	"etude/internal/transcode"
 )
 
@@ -29,7 +32,54 @@ func opsStories(around func(at string) opsPage) []story {
 	none.Form = list.Form
 	flash := page("/ops", "Overview", someOverview())
 	flash.Flash = "Pipeline Audio Files is paused: it takes jobs and starts none."
+	rules := page("/ops/rules", "Rules", someRules())
+	rule := page("/ops/rules/new", "New rule", nil)
+	rule.Back, rule.Form = &link{"/ops/rules", "Rules"}, someRuleForm()
+	rule.Fault = "The prefix of all outputs lies below the prefix of the rule: it would start itself."
+	test := page("/ops/rules/test", "Try the rules", nil)
+	test.Back, test.Form = &link{"/ops/rules", "Rules"}, someTestForm()
+	deliveries := page("/ops/deliveries", "Deliveries", someDeliveries())
+	deliveries.Form = deliveryFilter{States: options("Dead", "Any state", deliveryStates...), Topics: options("", "Any topic", "etude-jobs"), Dead: true}
+	delivery := page("/ops/deliveries/1", "Delivery", someDelivery())
+	delivery.Back = &link{"/ops/deliveries", "Deliveries"}
+	topics := page("/ops/topics", "Topics", topicList{Topics: []topicRow{
+		{ARN: "arn:aws:sns:eu-west-1:000000000000:etude-jobs", Name: "etude-jobs", URL: "/ops/topics/x", Subscriptions: "12 subscriptions", Pending: 2, Made: momentOf(noon)},
+	}})
+	topic := page("/ops/topics/x", "Topic", someTopic())
+	topic.Back = &link{"/ops/topics", "Topics"}
 	return []story{
+		{"ops-rules", "ops-rules", rules, func(d *document) {
+			d.count("#ops .file", 3)
+			d.count("form[action=/ops/rules/named/media/disable]", 1)
+			d.count("form[action=/ops/rules/named/old/enable]", 1)
+		}},
+		{"ops-rules-none", "ops-rules", page("/ops/rules", "Rules", ruleList{}), func(d *document) { d.has(".empty", "No rules yet.") }},
+		{"ops-rule", "ops-rule", rule, func(d *document) {
+			d.has("[role=alert]", "it would start itself")
+			d.count("select[name=preset]", 2)
+			d.count("form[action=/ops/rules]", 1)
+		}},
+		{"ops-test", "ops-test", test, func(d *document) {
+			d.count("#result", 1)
+			d.has("pre", "PipelineId")
+			d.count("main .file", 2)
+		}},
+		{"ops-deliveries", "ops-deliveries", deliveries, func(d *document) {
+			d.count("#ops .file", 5)
+			d.count("form[action=/ops/deliveries/replay]", 1)
+			d.has(".file", "Trying again in 40 s")
+		}},
+		{"ops-delivery", "ops-one", delivery, func(d *document) {
+			d.count("#ops .file", 2)
+			d.has("pre", "Service Unavailable")
+			d.has("dd", "https://…@hooks.example.com/etude")
+		}},
+		{"ops-topics", "ops-topics", topics, func(d *document) { d.has(".file", "2 not confirmed") }},
+		{"ops-topic", "ops-one", topic, func(d *document) {
+			d.count("#ops .file", 2)
+			d.has(".file dd", "is set")
+			d.has(".file", "Waits for its confirmation")
+		}},
 		{"ops-overview", "ops-overview", flash, func(d *document) {
 			d.count(".tabs a[aria-current=page]", 1)
 			d.has(".sections a[aria-current=page]", "Overview")
@@ -100,4 +150,74 @@ func someJobView() jobView {
 		}))
 	}
 	return v
+}
+
+func someRules() ruleList {
+	return ruleList{Rules: []ruleView{
+		{Name: "media", URL: ruleURL("media"), Takes: "media/media/… .wav … .flac", Makes: "3 outputs in Audio Files", Tone: good, State: "On", On: true, LabelFlips: "Turn off"},
+		{Name: "old", URL: ruleURL("old"), Takes: "archive/in/…", Makes: "1 output in Old application", Tone: waiting, State: "Off", FromFile: true, LabelFlips: "Turn on"},
+		{Name: "a-rule-with-a-long-name-that-somebody-thought-about", URL: ruleURL("a"), Takes: "media/x/…", Makes: "1 output in Audio Files", Tone: bad,
+			State: "Stopped", Why: "It has made 200000 jobs within an hour, which is more than its maxPerHour.", LabelFlips: "Let it go on"},
+	}}
+}
+
+func someRuleForm() *ruleForm {
+	f := &ruleForm{
+		Action: "/ops/rules", New: true, Name: "media", Bucket: "media", Prefix: "media/", Suffixes: ".wav .flac", OutputPrefix: "media/made/",
+		Pipelines: []option{{Value: "1", Text: "Audio Files (from media)", Selected: true}}, MaxPerHour: "1000", Enabled: true,
+		Places: []fact{{Name: "{name}", Value: "the last part of the key without its ending: 01 Intro"}},
+	}
+	for i := range 2 {
+		f.Outputs = append(f.Outputs, outputFields{Number: i + 1, Presets: options("Audio FLAC - CD", "None", "Audio FLAC - CD", "Audio MP3 - 320 kilobits/second"), Key: "{id}/{name}.{ext}"})
+	}
+	return f
+}
+
+func someTestForm() *testForm {
+	return &testForm{
+		Event: `{"Records":[{"eventName":"ObjectCreated:Put"}]}`, Name: "An upload of a long concert", Kept: options("An upload of a long concert", "An upload"), Tried: true,
+		Trials: []trialView{
+			{Object: "media/media/My song.wav", Rule: "media", Tone: good, Words: "It would ask for this job:", Request: "{\n  \"PipelineId\": \"1533838012294-q7w8e9\"\n}"},
+			{Object: "media/media/My song.txt", Rule: "old", Tone: waiting, Words: `It takes keys that end with ".wav" or ".flac".`},
+		},
+	}
+}
+
+func someDeliveries() deliveryList {
+	due := time.Now().Add(40*time.Second + 400*time.Millisecond)
+	list := deliveryList{Filtered: true, Pager: pager{Older: "/ops/deliveries?before=x"}}
+	for i, d := range []notify.Delivery{
+		{State: notify.Pending},
+		{State: notify.Pending, Tries: 3, Due: due, LastError: "Post https://hooks.example.com/etude: dial tcp: connection refused"},
+		{State: notify.Delivered, Tries: 1},
+		{State: notify.Dead, Tries: 12, LastError: "it answered 404 Not Found"},
+		{State: notify.Dropped},
+	} {
+		d.ID, d.Protocol, d.Endpoint, d.Type = notify.DeliveryID(strconv.Itoa(i)), notify.HTTPS, "https://hooks.example.com/etude", notify.Notification
+		d.Subject = "Amazon Elastic Transcoder has finished transcoding job 1533838012294-q7w8e9."
+		list.Rows = append(list.Rows, newDelivery(&d))
+	}
+	return list
+}
+
+func someDelivery() deliveryView {
+	d := notify.Delivery{ID: "1", State: notify.Dead, Tries: 2, Protocol: notify.HTTPS, Endpoint: "https://ann:secret@hooks.example.com/etude", Subject: "Amazon Elastic Transcoder has finished transcoding job 1533838012294-q7w8e9."}
+	v := deliveryView{deliveryRow: newDelivery(&d), From: "/ops/deliveries/1", Body: "{\n  \"state\" : \"COMPLETED\"\n}"}
+	v.Facts = []fact{{Name: "Endpoint", Value: v.To, Code: true}, {Name: "Topic", Value: "arn:aws:sns:eu-west-1:000000000000:etude-jobs", Code: true}}
+	v.Tries = []tryView{
+		newTry(&notify.Try{Number: 1, Node: "studio-1", Start: noon, Duration: 15 * time.Second, Error: "no answer within 15 s"}),
+		newTry(&notify.Try{Number: 2, Node: "studio-1", Start: noon, Duration: 31 * time.Millisecond, Status: 503, Error: "it answered 503", Answer: "<h1>Service Unavailable</h1>\n" + strings.Repeat("long", 60)}),
+	}
+	return v
+}
+
+func someTopic() topicView {
+	return topicView{
+		Name: "etude-jobs", Deliveries: "/ops/deliveries?topic=x", Facts: []fact{{Name: "ARN", Value: "arn:aws:sns:eu-west-1:000000000000:etude-jobs", Code: true}},
+		Subscriptions: []subscriptionView{
+			{ARN: "1", Protocol: "https", To: "https://hooks.example.com/etude", Tone: good, State: "Confirmed", Deliveries: "/ops/deliveries?subscription=1",
+				Policies: attributeFacts(notify.Attributes{"FilterPolicy": `{"state":["COMPLETED"]}`, notify.WebhookSecret: "whsec_x"})},
+			{ARN: "2", Protocol: "email", To: "clara@example.org", Tone: mixed, State: "Waits for its confirmation", Deliveries: "/ops/deliveries?subscription=2"},
+		},
+	}
 }

@@ -22,7 +22,7 @@ var (
 
 func parsePages() map[string]*template.Template {
 	all := map[string]*template.Template{}
-	for _, name := range []string{"signin", "library", "file", "messages", "error", "ops-overview", "ops-jobs", "ops-one"} {
+	for _, name := range []string{"signin", "library", "file", "messages", "error", "ops-overview", "ops-jobs", "ops-one", "ops-deliveries", "ops-topics", "ops-rules", "ops-rule", "ops-test"} {
 		set := template.Must(fragments.Clone())
 		all[name] = template.Must(set.ParseFS(templateFiles, path.Join("templates", name+".html")))
 	}

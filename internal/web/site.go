@@ -14,6 +14,7 @@ import (
 	"etude/internal/account"
 	"etude/internal/hook"
 	"etude/internal/inbox"
+	"etude/internal/notify"
 	"etude/internal/rule"
 	"etude/internal/transcode"
 )
@@ -39,6 +40,7 @@ type Objects interface {
 type Config struct {
 	Jobs     *transcode.Service
 	Rules    *rule.Service // which uploads are claimed from
+	Notify   *notify.Service
 	Inbox    *inbox.Service
 	Accounts *account.Service
 	Objects  Objects
@@ -47,6 +49,9 @@ type Config struct {
 	Pipeline  transcode.PipelineID // which makes the jobs of uploads
 	Bucket    string               // where uploads go: the pipeline's input bucket
 	MaxUpload int64                // bytes in one upload, all its files together
+
+	// Request writes the API's request for a job, for operators to read.
+	Request func(transcode.JobSpec) string
 
 	// EdgeURL is where browsers reach the object store, for downloads. Empty
 	// means the host that the site was asked under, at EdgePort.
@@ -67,9 +72,10 @@ type Config struct {
 func (cfg *Config) validate() error {
 	var faults []error
 	for name, missing := range map[string]bool{
-		"Jobs": cfg.Jobs == nil, "Rules": cfg.Rules == nil, "Inbox": cfg.Inbox == nil, "Accounts": cfg.Accounts == nil,
+		"Jobs": cfg.Jobs == nil, "Rules": cfg.Rules == nil, "Notify": cfg.Notify == nil, "Inbox": cfg.Inbox == nil, "Accounts": cfg.Accounts == nil,
 		"Objects": cfg.Objects == nil, "Sessions": cfg.Sessions == nil, "Pipeline": cfg.Pipeline == "",
 		"Bucket": cfg.Bucket == "", "MaxUpload": cfg.MaxUpload <= 0,
+		"Request":             cfg.Request == nil,
 		"EdgeURL or EdgePort": cfg.EdgeURL == "" && cfg.EdgePort == "",
 	} {
 		if missing {

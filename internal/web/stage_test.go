@@ -24,6 +24,7 @@ import (
 	"etude/internal/account"
 	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/inbox"
+	"etude/internal/notify"
 	"etude/internal/objectstore"
 	"etude/internal/rule"
 	"etude/internal/sqlstore/sqlstoretest"
@@ -66,6 +67,8 @@ type stage struct {
 	t        testing.TB
 	jobs     *transcode.Service
 	rules    *rule.Service
+	notify   *notify.Service
+	answer   chan error // to the next delivery
 	box      *inbox.Service
 	accounts *account.Service
 	objects  *objectstore.Client
@@ -84,7 +87,7 @@ func newStage(t testing.TB) *stage {
 	t.Cleanup(func() { goleak.VerifyNone(t, leaks...) })
 	ctx := t.Context()
 	store, tasks := sqlstoretest.Open(t)
-	s := &stage{t: t, tasks: tasks, steps: 1, encoder: &ffmpegtest.Encoder{}, box: inbox.New(store), accounts: account.New(store, account.MasterKey{}), log: &lines{}}
+	s := &stage{t: t, tasks: tasks, steps: 1, encoder: &ffmpegtest.Encoder{}, answer: make(chan error), box: inbox.New(store), accounts: account.New(store, account.MasterKey{}), log: &lines{}}
 
 	var err error
 	if s.objects, err = objectstore.NewClient(ctx, objectstore.ClientConfig{Server: gateway}); err != nil {
@@ -119,9 +122,19 @@ func newStage(t testing.TB) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.notify, err = notify.New(notify.Config{
+		Store: store, Logger: quiet, Region: "us-east-1", Account: "123456789012", Node: "test",
+		Deliver: map[notify.Protocol]notify.DeliverFunc{notify.Site: s.deliver, "other": s.deliver},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.site, err = New(Config{
-		Jobs: s.jobs, Rules: s.rules, Inbox: s.box, Accounts: s.accounts, Objects: s.objects, Sessions: store.Sessions(),
+		Jobs: s.jobs, Rules: s.rules, Notify: s.notify, Inbox: s.box, Accounts: s.accounts, Objects: s.objects, Sessions: store.Sessions(),
 		Pipeline: s.pipeline.ID, Bucket: bucket, MaxUpload: maxUpload, EdgePort: at.Port(),
+		Request: func(spec transcode.JobSpec) string {
+			return spec.Inputs[0].Key + " to " + spec.OutputKeyPrefix + spec.Outputs[0].Key
+		},
 		Logger: slog.New(slog.NewTextHandler(s.log, nil)),
 	})
 	if err != nil {
@@ -133,6 +146,31 @@ func newStage(t testing.TB) *stage {
 		s.server.Close()
 	})
 	return s
+}
+
+// deliver waits for a test to say how a delivery goes.
+func (s *stage) deliver(ctx context.Context, _ notify.Parcel) (notify.Answer, error) {
+	select {
+	case err := <-s.answer:
+		if err != nil {
+			return notify.Answer{Status: 404, Body: "<b>not here</b>"}, err
+		}
+		return notify.Answer{Status: 200}, nil
+	case <-ctx.Done():
+		return notify.Answer{}, ctx.Err()
+	}
+}
+
+// publish has a topic, and what is subscribed to it, told of something.
+func (s *stage) publish(topic notify.TopicARN, subject, body string) {
+	s.t.Helper()
+	id, err := s.notify.PublishMessage(s.t.Context(), notify.Publication{Topic: topic, Subject: &subject, Message: body})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.notify.FanOut(s.t.Context(), id); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // gatewaysOwn are goroutines that the S3 server of all tests keeps.

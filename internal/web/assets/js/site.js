@@ -1,11 +1,15 @@
 // The entry point of everything that the pages run. Each page works without it.
 import "htmx.org";
 import "htmx-ext-sse";
+import { jsonField } from "./json.js";
 import { localTimes } from "./time.js";
 import { uploads } from "./upload.js";
 
 localTimes(document.body);
 uploads(document.getElementById("upload"));
+jsonField(document.querySelector("[data-json]"));
+// The answer to a form stands below it, where nobody would look for it.
+document.querySelector("[data-focus]")?.focus();
 
 // The server says "end" when the session is over; the page then leads to the
 // sign-in. Any other end of the stream is an interruption.
