@@ -207,7 +207,7 @@ func (s *server) openServices(ctx context.Context) error {
 		return err
 	}
 	s.jobs, err = transcode.New(transcode.Config{
-		Store: s.store, Objects: s.objects, Encoder: encoder, Notification: etapi.Notification, Logger: s.log,
+		Store: s.store, Objects: s.objects, Encoder: encoder, Notification: etapi.Notification, Warning: etapi.Warning, Logger: s.log,
 		HasTopic: func(ctx context.Context, arn string) (bool, error) {
 			return s.notify.HasTopic(ctx, notify.TopicARN(arn))
 		},

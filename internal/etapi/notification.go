@@ -113,6 +113,14 @@ func Notification(job *transcode.Job, _ *transcode.Pipeline) (subject, message s
 	return fmt.Sprintf(a.subject, job.ID), indent(encode(newEvent(job, a.state)))
 }
 
+// Warning words what a pipeline's topic for warnings is told of a job that is
+// complete, but of which an output has a remark: a clip that was shorter than it
+// was asked for. AWS never said when it warns, and no such message of its has
+// been seen; this has the layout of the others.
+func Warning(job *transcode.Job, _ *transcode.Pipeline) (subject, message string) {
+	return fmt.Sprintf("The Amazon Elastic Transcoder job %s has a warning.", job.ID), indent(encode(newEvent(job, "WARNING")))
+}
+
 func newEvent(job *transcode.Job, state string) Event {
 	e := Event{
 		State:        state,

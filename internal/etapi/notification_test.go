@@ -151,6 +151,46 @@ func TestNotification(t *testing.T) {
 	}
 }
 
+// A warning is laid out as the other messages are.
+func TestWarning(t *testing.T) {
+	job := &transcode.Job{
+		ID: "1396802241671-jkmme8", Pipeline: "1396795968443-34a7hg", Status: transcode.Complete,
+		Inputs: []transcode.Input{{Key: "input.mp3"}},
+		Outputs: []transcode.Output{{
+			ID: "1", PresetID: "1351620000001-300040", Key: "output.mp3", Status: transcode.Complete, StatusDetail: "It is shorter.",
+			Made: &transcode.Made{Duration: 2 * time.Second},
+		}},
+	}
+	subject, message := etapi.Warning(job, nil)
+	if want := "The Amazon Elastic Transcoder job 1396802241671-jkmme8 has a warning."; subject != want {
+		t.Errorf("subject %q, want %q", subject, want)
+	}
+	want := `{
+  "state" : "WARNING",
+  "version" : "2012-09-25",
+  "jobId" : "1396802241671-jkmme8",
+  "pipelineId" : "1396795968443-34a7hg",
+  "input" : {
+    "key" : "input.mp3"
+  },
+  "inputCount" : 1,
+  "outputs" : [ {
+    "id" : "1",
+    "presetId" : "1351620000001-300040",
+    "key" : "output.mp3",
+    "status" : "Complete",
+    "statusDetail" : "It is shorter.",
+    "duration" : 2
+  } ]
+}`
+	if diff := cmp.Diff(want, message); diff != "" {
+		t.Errorf("message (-want +got):\n%s", diff)
+	}
+	if event, err := etapi.ParseNotification(message); err != nil || event.State != "WARNING" {
+		t.Errorf("parsed: got %+v, %v", event, err)
+	}
+}
+
 // Nobody is told of a job that waits or was canceled; AWS has no message for
 // either.
 func TestNoNotification(t *testing.T) {

@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"slices"
 	"time"
 
 	"etude/internal/manifest"
@@ -186,6 +187,12 @@ func (j *Job) finish(now time.Time) {
 		}
 	}
 	j.FinishTime = now
+}
+
+// hasRemarks reports whether a job is complete, and has outputs that are not
+// quite as they were asked for.
+func (j *Job) hasRemarks() bool {
+	return j.Status == Complete && slices.ContainsFunc(j.Outputs, func(o Output) bool { return o.StatusDetail != "" })
 }
 
 // setStatus moves everything that has not ended to status.

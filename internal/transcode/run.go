@@ -158,6 +158,12 @@ func (a *attempt) write(ctx context.Context, tx Tx) error {
 	if err := tx.UpdateJob(ctx, a.job); err != nil {
 		return err
 	}
+	if topic := a.pipeline.Notifications.Warning; topic != "" && a.svc.Warning != nil && a.job.hasRemarks() {
+		subject, message := a.svc.Warning(a.job, a.pipeline)
+		if err := tx.Publish(ctx, Notification{Topic: topic, Subject: subject, Message: message}); err != nil {
+			return err
+		}
+	}
 	topic := a.pipeline.topic(a.job.Status)
 	if topic == "" {
 		return nil

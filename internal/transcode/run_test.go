@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/transcode"
 )
 
@@ -46,6 +47,45 @@ func TestJobRunsToItsEnd(t *testing.T) {
 	}
 	if n := len(w.encoder.Calls()); n != 1 {
 		t.Errorf("encoded %d times, want once", n)
+	}
+}
+
+// remarking is an encoder whose outputs are all shorter than they should be.
+type remarking struct{ *ffmpegtest.Encoder }
+
+func (e remarking) Encode(ctx context.Context, enc transcode.Encoding, progress func(transcode.Progress)) (*transcode.Encoded, error) {
+	encoded, err := e.Encoder.Encode(ctx, enc, progress)
+	for i := range encoded.Outputs {
+		encoded.Outputs[i].Remark = "It is shorter."
+	}
+	return encoded, err
+}
+
+func TestRemarksAreToldToTheTopicForWarnings(t *testing.T) {
+	w := open(t, func(cfg *transcode.Config) {
+		cfg.Encoder = remarking{&ffmpegtest.Encoder{}}
+		cfg.Warning = func(*transcode.Job, *transcode.Pipeline) (subject, message string) { return "s", "Warning" }
+	})
+	w.put(t, "in.mp3", "music")
+	run := func(spec transcode.JobSpec) []string {
+		t.Helper()
+		w.tasks.Take()
+		id := w.create(t, spec)
+		if err := w.RunJob(t.Context(), transcode.RunJob{}); err != nil {
+			t.Fatal(err)
+		}
+		w.wantLine(t, id, "Complete: Complete")
+		return w.messages(t)
+	}
+	if diff := cmp.Diff([]string{"Progressing", "Complete"}, run(w.spec(wav))); diff != "" {
+		t.Errorf("without a topic for warnings (-want +got):\n%s", diff)
+	}
+	warn := topic
+	if _, _, err := w.UpdatePipeline(t.Context(), w.pipeline, transcode.PipelineChange{Notifications: transcode.NotificationsChange{Warning: &warn}}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"Progressing", "Warning", "Complete"}, run(w.prefixed("again/"))); diff != "" {
+		t.Errorf("with one (-want +got):\n%s", diff)
 	}
 }
 

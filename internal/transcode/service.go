@@ -25,7 +25,10 @@ type Config struct {
 	HasTopic func(ctx context.Context, arn string) (bool, error)
 	// Notification words what a topic is told when job is in a status.
 	Notification func(job *Job, pipeline *Pipeline) (subject, message string)
-	Logger       *slog.Logger
+	// Warning words what a topic is told besides, of a job that is complete but
+	// not quite as it was asked for; nil means that nobody is.
+	Warning func(job *Job, pipeline *Pipeline) (subject, message string)
+	Logger  *slog.Logger
 
 	Region  string // in ARNs, for instance eu-west-1
 	Account string // 12 digits, in ARNs and messages
