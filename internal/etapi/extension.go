@@ -51,6 +51,7 @@ type jobReport struct {
 	Status      string        `json:"Status"`
 	Progress    *progressJSON `json:"Progress"`           // null unless it runs
 	Measurement *measuredJSON `json:"Measurement"`        // null until it was measured
+	Outputs     []outputReport
 	Attempts    []attemptJSON `json:"Attempts,omitempty"` // for admins
 }
 
@@ -77,6 +78,18 @@ type loudnessJSON struct {
 	SamplePeakDBFS *float64
 }
 
+// outputReport has no Loudness unless one was asked for, and reached.
+type outputReport struct {
+	ID       string `json:"Id"`
+	Loudness *reachedJSON
+}
+
+type reachedJSON struct {
+	loudnessJSON
+	GainDB  float64
+	Limited bool // whether peaks were
+}
+
 type attemptJSON struct {
 	Number          int
 	Node            string
@@ -93,6 +106,13 @@ func (a *api) readJobReport(ctx context.Context, in request) (any, error) {
 		return nil, err
 	}
 	out := jobReport{ID: string(job.ID), Status: string(job.Status), Measurement: newMeasuredJSON(job)}
+	for i := range job.Outputs {
+		o := outputReport{ID: job.Outputs[i].ID}
+		if m := job.Outputs[i].Made; m != nil && m.Loudness != nil {
+			o.Loudness = &reachedJSON{newLoudnessJSON(m.Loudness.Loudness), round(m.Loudness.Gain, 100), m.Loudness.Limited}
+		}
+		out.Outputs = append(out.Outputs, o)
+	}
 	if job.Status == transcode.Progressing {
 		p, err := a.Service.Progress(ctx, id)
 		if err != nil {

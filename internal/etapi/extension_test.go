@@ -27,6 +27,7 @@ func TestJobReport(t *testing.T) {
 	waiting := s.call(t, 200, "GET", path, "")
 	want(t, "while it waits", map[string]any{"Job": map[string]any{
 		"Id": job, "Status": "Submitted", "Progress": nil, "Measurement": nil,
+		"Outputs": []any{map[string]any{"Id": "1", "Loudness": nil}},
 	}}, waiting)
 	s.call(t, 404, "GET", path+"/peaks", "")
 	s.call(t, 404, "GET", path+"/spectrogram.png", "")

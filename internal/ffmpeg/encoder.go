@@ -24,7 +24,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"etude/internal/measure"
 	"etude/internal/transcode"
 )
 
@@ -176,7 +175,7 @@ type encode struct {
 	// listen returns who hears the joined input, of some rate and channels; nil
 	// where nobody does.
 	listen func(rate, channels int) listener
-	heard  *measure.Meter // nil if nobody measures
+	heard  *ears // nil if nobody measures
 }
 
 // open checks the files and names that were handed in.
@@ -255,13 +254,11 @@ func (r *encode) run(ctx context.Context, enc transcode.Encoding) (*transcode.En
 	if err := r.addArt(ctx, p, found[0], renditions); err != nil {
 		return nil, err
 	}
-	if enc.Measure {
-		r.measureJoined(p)
-	}
+	r.measureJoined(p, enc.Measure)
 	if err := r.make(ctx, p, encoded); err != nil {
 		return nil, err
 	}
-	encoded.Measured = r.measured()
+	encoded.Measured = r.measured(enc.Measure)
 	for i, f := range p.Refused {
 		encoded.Outputs[i] = transcode.EncodedOutput{Failure: f}
 	}
@@ -281,16 +278,23 @@ func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 			second.Tracks = append(second.Tracks, t)
 		}
 	}
+	if len(second.Tracks) > 0 {
+		r.meter.scale(0, 0.5)
+	}
 	if len(first.Tracks) > 0 || len(second.Tracks) > 0 && r.listen != nil {
 		if err := r.pass(ctx, &first, encoded); err != nil {
 			return err
 		}
 	}
-	if len(second.Tracks) == 0 {
-		return nil
+	if len(second.Tracks) > 0 {
+		r.meter.scale(0.5, 1)
+		r.listen = nil
+		r.setGains(&second)
+		if err := r.pass(ctx, &second, encoded); err != nil {
+			return err
+		}
 	}
-	r.listen = nil
-	return r.pass(ctx, &second, encoded)
+	return r.removeArt(p)
 }
 
 // pass encodes and verifies the tracks of a plan in one go.
@@ -301,9 +305,6 @@ func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 	}
 	done, err := r.encode(ctx, p)
 	if err != nil {
-		return err
-	}
-	if err := r.removeArt(p); err != nil {
 		return err
 	}
 	encoded.Log = done.log
@@ -317,15 +318,38 @@ func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 	if err != nil {
 		return err
 	}
-	for i, t := range p.Tracks {
+	again := *p
+	again.Tracks = nil
+	for i := range p.Tracks {
+		t := p.Tracks[i]
+		var loud *transcode.MadeLoudness
+		if t.Loudness != nil {
+			heard, err := r.hear(ctx, &t, &facts[i])
+			if err != nil {
+				return err
+			}
+			was := t.Gain
+			if t.adjust(heard) {
+				again.Tracks = append(again.Tracks, t)
+				continue
+			}
+			t.Gain = was
+			var remark string
+			loud, remark = t.loud(heard)
+			t.Remark = remarks(t.Remark, remark)
+		}
 		out, err := r.lay(ctx, &t, &facts[i])
 		if err != nil {
 			return fmt.Errorf("lay out output %q: %w", t.File, err)
 		}
+		out.Made.Loudness = loud
 		out.Remark = remarks(p.Remark, t.Remark, done.remark, done.clips[i])
 		encoded.Outputs[t.Output] = *out
 	}
-	return nil
+	if len(again.Tracks) == 0 {
+		return nil
+	}
+	return r.pass(ctx, &again, encoded)
 }
 
 // remarks joins those that are not empty, each said once.

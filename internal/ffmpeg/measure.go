@@ -6,37 +6,92 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"etude/internal/measure"
 	"etude/internal/transcode"
 )
 
-// measureJoined has the joined input of a plan measured when it is decoded.
-func (r *encode) measureJoined(p *plan) {
-	r.listen = func(rate, channels int) listener {
-		meter, err := measure.New(rate, channels, int64(p.Duration.Seconds()*float64(rate)))
-		if err != nil {
-			r.cfg.Logger.Warn("sound not measured", "err", err)
-			return deaf{}
+// measureJoined has the joined input of a plan measured when it is decoded: all
+// of it if that is asked for, and the parts of it that become tracks with a
+// loudness.
+func (r *encode) measureJoined(p *plan, whole bool) {
+	var parts []cut
+	if whole {
+		parts = append(parts, cut{})
+	}
+	for _, t := range p.Tracks {
+		if t.Loudness != nil && !slices.Contains(parts, t.cut) {
+			parts = append(parts, t.cut)
 		}
-		r.heard = meter
-		return meter
+	}
+	if len(parts) == 0 {
+		return
+	}
+	r.listen = func(rate, channels int) listener {
+		r.heard = &ears{channels: channels, meters: map[cut]*measure.Meter{}, results: map[cut]*measure.Result{}}
+		for _, c := range parts {
+			meter, err := measure.New(rate, channels, int64(p.Duration.Seconds()*float64(rate)))
+			if err != nil {
+				r.cfg.Logger.Warn("sound not measured", "err", err)
+				continue
+			}
+			r.heard.meters[c] = meter
+		}
+		return r.heard
 	}
 }
 
-// deaf is a listener that hears nothing.
-type deaf struct{}
+// ears measure parts of what they hear.
+type ears struct {
+	channels int
+	at       int64 // frames heard
+	meters   map[cut]*measure.Meter
+	results  map[cut]*measure.Result
+}
 
-func (deaf) Write([]float32) {}
+func (e *ears) Write(interleaved []float32) {
+	frames := int64(len(interleaved) / e.channels)
+	for c, meter := range e.meters {
+		from, to := max(c.Start-e.at, 0), frames
+		if c.End > 0 {
+			to = min(c.End-e.at, frames)
+		}
+		if from < to {
+			meter.Write(interleaved[from*int64(e.channels) : to*int64(e.channels)])
+		}
+	}
+	e.at += frames
+}
 
-// measured is what was heard; nil if that was nothing. Files that cannot be
-// written are left out: the outputs are worth more.
-func (r *encode) measured() *transcode.Measured {
-	if r.heard == nil {
+// result is what was heard of a part; nil if nobody listened.
+func (e *ears) result(c cut) *measure.Result {
+	if e == nil {
 		return nil
 	}
-	found := r.heard.Result()
-	if found.Frames == 0 {
+	if meter := e.meters[c]; meter != nil {
+		e.results[c], e.meters[c] = meter.Result(), nil
+	}
+	return e.results[c]
+}
+
+// setGains finds what each track needs for its loudness.
+func (r *encode) setGains(p *plan) {
+	for i := range p.Tracks {
+		t := &p.Tracks[i]
+		t.clipGain(r.heard.result(t.cut))
+	}
+}
+
+// measured is what was heard of all that was joined; nil if that was nothing, or
+// not asked for. Files that cannot be written are left out: the outputs are
+// worth more.
+func (r *encode) measured(wanted bool) *transcode.Measured {
+	if !wanted {
+		return nil
+	}
+	found := r.heard.result(cut{})
+	if found == nil || found.Frames == 0 {
 		return nil
 	}
 	m := &transcode.Measured{Measurement: transcode.Measurement{

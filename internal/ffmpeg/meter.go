@@ -15,6 +15,8 @@ type meter struct {
 	mu    sync.Mutex
 	tell  func(transcode.Progress) // nil when it is closed
 	last  transcode.Progress
+	from  float64 // what is reported is from here on,
+	span  float64 // over so much; 0 for all
 	since time.Time
 }
 
@@ -29,6 +31,9 @@ func (m *meter) report(phase transcode.Phase, done float64) {
 	if m.tell == nil {
 		return
 	}
+	if m.span > 0 {
+		done = m.from + m.span*min(done, 1)
+	}
 	p := transcode.Progress{Phase: phase, Done: max(m.last.Done, min(done, 1))}
 	now := time.Now()
 	if p == m.last || p.Phase == m.last.Phase && p.Done < 1 && now.Sub(m.since) < time.Second/10 {
@@ -36,6 +41,13 @@ func (m *meter) report(phase transcode.Phase, done float64) {
 	}
 	m.last, m.since = p, now
 	m.tell(p)
+}
+
+// scale says that what is reported from now on is a part of all the work.
+func (m *meter) scale(from, to float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.from, m.span = from, to-from
 }
 
 func (m *meter) close() {

@@ -52,6 +52,8 @@ type track struct {
 	Files    transcode.Layout
 	Segment  time.Duration // length of a segment; 0 for none
 	Loudness *transcode.LoudnessTarget
+	Gain     gain    // to be applied for it
+	first    float64 // the gain, in dB, that was tried first
 }
 
 // What an input may be. DSD, decoded, has 352.8 kHz.
@@ -452,11 +454,21 @@ func (p *plan) trackFilters(t *track) string {
 		options = append(options, "dither_method=triangular")
 	}
 	out := fmt.Sprintf("aformat=sample_rates=%d:channel_layouts=%s", t.Rate, t.Layout)
+	if loud := t.loudFilters(); loud != nil {
+		chain = append(chain, convert(p.Channels, t.Channels, slices.DeleteFunc(slices.Clone(options), isDither), out+":sample_fmts=fltp"))
+		chain = append(chain, loud...)
+		options = slices.DeleteFunc(options, func(o string) bool { return !isDither(o) })
+	}
 	if t.Sample != "" {
 		out += ":sample_fmts=" + t.Sample
 	}
+	if t.Loudness != nil {
+		return strings.Join(append(chain, convert(t.Channels, t.Channels, options, out)), ",")
+	}
 	return strings.Join(append(chain, convert(p.Channels, t.Channels, options, out)), ",")
 }
+
+func isDither(option string) bool { return strings.HasPrefix(option, "dither_method=") }
 
 // convert returns filters from some channels to some others and the format out.
 // One aresample does it all; aformat only says what is to come out.

@@ -66,6 +66,13 @@ type Rendition struct {
 	Loudness *LoudnessTarget
 }
 
+// MadeLoudness is how an output was brought to a loudness, and which.
+type MadeLoudness struct {
+	Loudness
+	Gain    float64 // dB
+	Limited bool    // whether peaks were limited
+}
+
 // LoudnessTarget is how loud an output is to be, after EBU R 128.
 type LoudnessTarget struct {
 	Integrated float64 // LUFS

@@ -152,6 +152,9 @@ type Made struct {
 	Channels   int
 	Samples    int64  // per channel, as decoded
 	SHA256     string // hex, of its only file; empty where it has several
+	// Loudness is how loud it is, found by decoding it; nil where no loudness was
+	// asked for.
+	Loudness *MadeLoudness
 	// Media is what a playlist needs to know; nil where none does.
 	Media *Media
 }

@@ -222,7 +222,10 @@ func (spec *JobSpec) check() error {
 	if spec.Trigger != nil && len(spec.Inputs) != 1 {
 		return invalid("A job that is made for an object has that as its only Input, %d were given.", len(spec.Inputs))
 	}
-	return checkUserMetadata(spec.UserMetadata)
+	if err := checkUserMetadata(spec.UserMetadata); err != nil {
+		return err
+	}
+	return checkLoudness(spec.UserMetadata, len(spec.Outputs))
 }
 
 func (o *OutputSpec) check(n int) error {

@@ -305,7 +305,7 @@ func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*Enco
 // rendition is the work of one output, unless its key is taken or its artwork
 // cannot be had.
 func (a *attempt) rendition(ctx context.Context, o *Output) (r Rendition, failure *Failure, err error) {
-	r = Rendition{Name: o.ID, Preset: o.Preset, Layout: a.job.layout(o)}
+	r = Rendition{Name: o.ID, Preset: o.Preset, Layout: a.job.layout(o), Loudness: a.job.loudness(o)}
 	ref := a.job.OutputRef(a.pipeline, o)
 	ref.Key += firstSuffix(r.Layout)
 	if failure, err := a.taken(ctx, ref, a.origin(o)); failure != nil || err != nil {
