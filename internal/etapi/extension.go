@@ -49,8 +49,8 @@ type media struct {
 type jobReport struct {
 	ID          string        `json:"Id"`
 	Status      string        `json:"Status"`
-	Progress    *progressJSON `json:"Progress"`           // null unless it runs
-	Measurement *measuredJSON `json:"Measurement"`        // null until it was measured
+	Progress    *progressJSON `json:"Progress"`    // null unless it runs
+	Measurement *measuredJSON `json:"Measurement"` // null until it was measured
 	Outputs     []outputReport
 	Attempts    []attemptJSON `json:"Attempts,omitempty"` // for admins
 }
