@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"web":    {"transcode", "notify", "account", "hook", "inbox", "rule", "s3event", "snsmsg", "snsmsg/verify"},
 
 	// The adapters.
+	"courier":     {"notify", "outbound", "snsmsg"},
 	"objectstore": {"transcode", "event", "s3event"},
 	"queue":       {"transcode", "notify", "event"},
 	"sqssource":   {"s3event"},
@@ -69,13 +70,15 @@ var mayImport = map[string][]string{
 // it. A row covers the packages below it too.
 var onlyIn = map[string][]string{
 	"database/sql": {"sqlstore", "queue"},
-	"net/http":     {"awsauth", "awsquery", "edge", "etapi", "hook", "notify", "objectstore", "outbound", "signkey", "sigv4", "snsapi", "snsmsg", "snsmsg/verify", "stsapi", "web"},
+	"net/http":     {"awsauth", "awsquery", "courier", "edge", "etapi", "hook", "notify", "objectstore", "outbound", "signkey", "sigv4", "snsapi", "snsmsg", "snsmsg/verify", "stsapi", "web"},
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 
 	"github.com/aws/aws-sdk-go-v2/feature/s3":  {"objectstore"},
 	"github.com/aws/aws-sdk-go-v2/service/s3":  {"objectstore"},
+	"github.com/aws/aws-sdk-go-v2/service/sns": {"courier"},
 	"github.com/aws/aws-sdk-go-v2/service/sqs": {"courier", "sqssource"},
+	"github.com/wneessen/go-mail":              {"courier"},
 	"github.com/evanw/esbuild":                 {"web/assets/bundle"},
 	"github.com/jackc/pgx/v5":                  {"queue", "sqlstore"},
 	"github.com/riverqueue/river":              {"queue"},

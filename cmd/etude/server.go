@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"etude/internal/account"
+	"etude/internal/courier"
 	"etude/internal/edge"
 	"etude/internal/etapi"
 	"etude/internal/event"
@@ -57,6 +58,7 @@ type server struct {
 	rules    *rule.Service
 	notify   *notify.Service
 	signing  *signkey.Keys
+	courier  *courier.Courier
 	linkBase string // of the links in messages; set before the first is delivered
 	events   *event.Service
 	hooks    *hook.Service // nil if it listens to no topics of others

@@ -185,13 +185,16 @@ func isQueueARN(arn string) bool {
 // checkSecret holds that a secret has the form of Standard Webhooks, so that
 // receivers' libraries take it.
 func checkSecret(protocol Protocol, value string) error {
-	encoded, ok := strings.CutPrefix(value, "whsec_")
-	secret, err := base64.StdEncoding.DecodeString(encoded)
-	switch {
-	case !ok || err != nil || len(secret) < 24 || len(secret) > 64:
-		return errors.New("WebhookSecret: it must be whsec_ and the base64 of 24 to 64 random bytes")
-	case protocol == SQS || protocol == Email || protocol == EmailJSON:
+	if protocol == SQS || protocol == Email || protocol == EmailJSON {
 		return errors.New("WebhookSecret: it is for the protocols http and https")
+	}
+	secrets := strings.Split(value, " ")
+	for _, s := range secrets {
+		encoded, ok := strings.CutPrefix(s, "whsec_")
+		secret, err := base64.StdEncoding.DecodeString(encoded)
+		if !ok || err != nil || len(secret) < 24 || len(secret) > 64 || len(secrets) > 2 {
+			return errors.New("WebhookSecret: it must be whsec_ and the base64 of 24 to 64 random bytes; while one takes the place of another, both with a space between them")
+		}
 	}
 	return nil
 }

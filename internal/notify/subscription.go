@@ -203,7 +203,7 @@ var awsProtocols = []Protocol{"lambda", "sms", "application", "firehose", HTTP, 
 const maxEndpoint = 2048
 
 func (s *Service) checkEndpoint(ctx context.Context, protocol Protocol, endpoint string) error {
-	if s.Deliver[protocol] == nil {
+	if s.Deliver[protocol] == nil || protocol == Elsewhere {
 		if !slices.Contains(awsProtocols, protocol) {
 			return invalid("Invalid parameter: Amazon SNS does not support this protocol string: %.64s", protocol)
 		}
