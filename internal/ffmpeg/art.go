@@ -43,7 +43,7 @@ var kinds = map[string]kind{
 
 // artGuard goes before a picture as guard does before an input: none of these
 // formats names another file, as SVG does.
-var artGuard = []string{"-protocol_whitelist", "file,pipe", "-format_whitelist", "png_pipe,jpeg_pipe,gif"}
+var artGuard = []string{"-protocol_whitelist", "file,pipe", "-format_whitelist", "png_pipe,jpeg_pipe,gif,ffmetadata"}
 
 // cover is a picture in the working directory that goes into outputs as it is.
 type cover struct {
@@ -74,11 +74,19 @@ func mergeArt[T any](policy string, given, own []T) []T {
 
 // addArt makes the pictures of a plan's tracks, and drops the tracks for which
 // that is not possible. The input's own pictures are those of the first input.
+// Where nothing is said of pictures, those are kept as far as can be.
 func (r *encode) addArt(ctx context.Context, p *plan, src *source, renditions []transcode.Rendition) error {
 	own := ownArt{encode: r, source: src}
+	kept := keeping{encode: r, source: src}
 	var tracks []track
 	for _, t := range p.Tracks {
-		if art := renditions[t.Output].Art; art != nil && t.holdsArt() {
+		if renditions[t.Output].Art == nil {
+			covers, remark, err := kept.of(ctx, &t)
+			if err != nil {
+				return err
+			}
+			t.Covers, t.Remark = covers, remarks(t.Remark, remark)
+		} else if art := renditions[t.Output].Art; t.holdsArt() {
 			covers, err := own.merged(ctx, art, t.Output)
 			var failure *transcode.Failure
 			if errors.As(err, &failure) {
@@ -306,6 +314,9 @@ func checkArtSize(path string) error {
 // coverArgs returns the arguments that put a track's pictures into it; index has
 // the inputs that they are.
 func (t *track) coverArgs(index map[string]int) []string {
+	if t.inComments() {
+		return t.commentArgs(index)
+	}
 	var args []string
 	for _, c := range t.Covers {
 		args = append(args, "-map", strconv.Itoa(index[c.File])+":0")
@@ -341,8 +352,15 @@ func (p *plan) covers() []cover {
 
 // removeArt removes what was made on the way.
 func (r *encode) removeArt(p *plan) error {
+	var files []string
 	for _, c := range p.covers() {
-		if err := os.Remove(filepath.Join(r.dir, c.File)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		files = append(files, c.File)
+	}
+	for i := range maxPictures { // those that no track has, and those that are in comments too
+		files = append(files, extractedName(i))
+	}
+	for _, file := range files {
+		if err := os.Remove(filepath.Join(r.dir, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove artwork: %w", err)
 		}
 	}

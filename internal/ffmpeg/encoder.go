@@ -251,6 +251,9 @@ func (r *encode) run(ctx context.Context, enc transcode.Encoding) (*transcode.En
 	if err != nil {
 		return nil, err
 	}
+	if err := p.limitTags(r.inputs[0]); err != nil {
+		return nil, fmt.Errorf("open input 1: %w", err)
+	}
 	if err := r.addArt(ctx, p, found[0], renditions); err != nil {
 		return nil, err
 	}

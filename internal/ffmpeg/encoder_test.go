@@ -253,7 +253,7 @@ func TestEncodeMonoToStereo(t *testing.T) {
 	}
 }
 
-// TestEncodeTags carries tags into every container, and a cover into none.
+// TestEncodeTags carries tags into every container, and none that are about one.
 func TestEncodeTags(t *testing.T) {
 	e := newEncoder(t, ffmpeg.Config{})
 	tags := map[string]string{"title": "Étude № 1; =\\", "artist": "ショパン"}

@@ -377,8 +377,9 @@ func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), '
 // are pictures are in covers, by their files.
 func (p *plan) trackArgs(i int, covers map[string]int) []string {
 	t := &p.Tracks[i]
-	args := []string{"-map", p.sound(i), "-map_metadata", "0", "-map_chapters", "-1"}
-	if p.TagsFrom != "0" {
+	// What an input says of its stream would become tags in Ogg.
+	args := []string{"-map", p.sound(i), "-map_metadata", p.tags(), "-map_chapters", "-1", "-map_metadata:s:a", "-1"}
+	if p.TagsFrom != p.tags() {
 		args = append(args, "-map_metadata:g", p.TagsFrom)
 	}
 	for _, tag := range strayTags {

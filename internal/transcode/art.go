@@ -13,9 +13,10 @@ import (
 // limit is not known; embedded pictures are rarely above 2 MB.
 const maxArtwork = 20 << 20
 
-// art fetches an output's artwork. As in Elastic Transcoder, no AlbumArt means
-// that pictures are removed. Without a MergePolicy, of which nothing is
-// documented, what is given is all there is.
+// art fetches an output's artwork. No AlbumArt means that nothing is said of
+// pictures: then the input's own are kept, where Elastic Transcoder dropped them.
+// Without a MergePolicy, of which nothing is documented, what is given is all
+// there is.
 func (a *attempt) art(ctx context.Context, o *Output) (*Art, *Failure, error) {
 	if o.AlbumArt == nil {
 		return nil, nil, nil

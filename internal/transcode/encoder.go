@@ -59,7 +59,8 @@ type Rendition struct {
 	// SegmentLength is how long segments are; 0 where there are none. A
 	// Fragmented output without it chooses for itself.
 	SegmentLength time.Duration
-	// Art is what becomes of pictures; nil leaves the output without any.
+	// Art is what becomes of pictures; with nil, those of the first input are
+	// kept as far as can be, and a Remark says if some cannot.
 	Art *Art
 	// Loudness is how loud the output is to be; nil leaves it as loud as the
 	// input is.
