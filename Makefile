@@ -13,6 +13,9 @@ TESTFLAGS ?=
 RACE    ?= ./internal/transcode ./internal/notify ./internal/account ./internal/inbox
 BENCH   ?= .
 COUNT   ?= 6
+# What make lambda builds for, and the rules it packs.
+ARCH    ?= arm64
+RULES   ?=
 
 tool   := $(GO) tool -modfile=tools/go.mod
 assets := internal/web/assets
@@ -24,7 +27,7 @@ export FILE OUT
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo run build assets test watch check fmt bench clean
+.PHONY: help demo run build lambda assets test watch check fmt bench clean
 
 help: ## list the commands
 	@echo 'usage: make COMMAND'
@@ -44,6 +47,13 @@ run: ## serve the site on :8080 and the AWS APIs on :4566
 # somebody else owns.
 build: assets ## compile bin/etude
 	@$(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/etude
+
+# The same bytes from the same sources. RULES=rules.yaml puts a file of rules in.
+lambda: ## build bin/lambda.zip, a function of AWS Lambda (ARCH=arm64 or amd64, RULES=file.yaml)
+	@mkdir -p bin/lambda
+	@CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) $(GO) build -buildvcs=false -trimpath -tags lambda.norpc -ldflags '-s -w -buildid=' -o bin/lambda/bootstrap ./cmd/etude-lambda
+	@$(GO) run ./cmd/etude-lambda/pack bin/lambda.zip bootstrap=bin/lambda/bootstrap $(if $(RULES),"rules.yaml=$(RULES)")
+	@echo 'bin/lambda.zip is for provided.al2023 on $(ARCH); docs/triggers.md says how it is set up'
 
 assets: $(bundle) ## bundle the site's scripts and styles, if they changed
 	@:

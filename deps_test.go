@@ -39,6 +39,8 @@ var mayImport = map[string][]string{
 	"stsapi": {"account", "awsquery"},
 	"web":    {"transcode", "notify", "account", "hook", "inbox", "rule", "s3event", "snsmsg", "snsmsg/verify"},
 
+	"awslambda": {"rule", "s3event", "transcode"},
+
 	// The adapters.
 	"courier":     {"notify", "outbound", "snsmsg"},
 	"objectstore": {"transcode", "event", "s3event"},

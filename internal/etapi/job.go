@@ -192,6 +192,21 @@ func (a *api) createJob(ctx context.Context, in request) (any, error) {
 	return struct{ Job jobJSON }{a.jobJSON(j)}, nil
 }
 
+// DedupeMetadata is the key of UserMetadata that makes requests with the same
+// value, of the same user, one job. Elastic Transcoder has nothing for that, and
+// its clients send no member that it does not know.
+const DedupeMetadata = "etude:dedupe"
+
+// dedupeKey is that of a request, by whoever has sent it: nobody gets another
+// one's job by its value.
+func dedupeKey(owner string, metadata map[string]string) string {
+	value := metadata[DedupeMetadata]
+	if value == "" {
+		return ""
+	}
+	return "request/" + owner + "/" + value
+}
+
 // jobSpec reads a CreateJobRequest whose shape was checked.
 func jobSpec(in request) (transcode.JobSpec, error) {
 	inputs, err := oneOrMany(in.document, "Input", "Inputs")
@@ -211,6 +226,7 @@ func jobSpec(in request) (transcode.JobSpec, error) {
 		OutputKeyPrefix: in.text("OutputKeyPrefix"),
 		Playlists:       playlists(in.structures("Playlists")),
 		UserMetadata:    in.texts("UserMetadata"),
+		DedupeKey:       dedupeKey(in.owner, in.texts("UserMetadata")),
 	}
 	for _, d := range inputs {
 		spec.Inputs = append(spec.Inputs, transcode.Input{

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"etude/internal/transcode"
 )
 
 // watch are objects that a rule takes.
@@ -145,4 +147,34 @@ func overlapError(a, b watch) error {
 	return &Error{Kind: Overlap, Message: fmt.Sprintf(
 		"rules %q and %q would both take an object: one takes %s, the other %s. One object starts one job: add the outputs to %[2]q, "+
 			"or choose prefixes or suffixes that exclude each other, or disable %[2]q (etude rule disable %[2]s)", a.rule, b.rule, a, b)}
+}
+
+// CheckTogether finds what is wrong with rules that are kept nowhere: an object
+// would have two of them, or they would start themselves or each other. It asks
+// in which bucket the outputs of each are, and for the usual ending of the files
+// of a preset.
+func CheckTogether(rules []Rule, outputBucket func(r *Rule) string, endingOf func(transcode.PresetID) (string, error)) error {
+	var nodes []node
+	for i := range rules {
+		r := &rules[i]
+		if !r.Enabled {
+			continue
+		}
+		n := node{name: r.Name, watches: r.watches()}
+		for _, o := range r.Outputs {
+			ext, err := endingOf(o.PresetID)
+			if err != nil {
+				return err
+			}
+			first, last := r.ends(o, ext)
+			n.makes = append(n.makes, makes{outputBucket(r), first, last})
+		}
+		nodes = append(nodes, n)
+	}
+	for _, n := range nodes {
+		if err := checkNodes(nodes, n.name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
