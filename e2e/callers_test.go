@@ -25,9 +25,15 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// goCaller is AWS's SDK for Go, whose structures have the API's names.
+// goCaller is AWS's SDK for Go.
 func goCaller(t *testing.T, s *server) (caller, string) {
-	client := reflect.ValueOf(s.et())
+	return sdkCaller(t, s.et(), "elastictranscoder")
+}
+
+// sdkCaller calls the methods of a client of AWS's SDK for Go, whose structures
+// have the API's names.
+func sdkCaller(t *testing.T, sdk any, service string) (caller, string) {
+	client := reflect.ValueOf(sdk)
 	return func(t *testing.T, operation string, params members) (members, error) {
 		method := client.MethodByName(operation)
 		input := reflect.New(method.Type().In(1).Elem())
@@ -44,7 +50,7 @@ func goCaller(t *testing.T, s *server) (caller, string) {
 		}
 		var reply members
 		return reply, convert(results[0].Interface(), &reply)
-	}, required(t, "github.com/aws/aws-sdk-go-v2/service/elastictranscoder")
+	}, required(t, "github.com/aws/aws-sdk-go-v2/service/"+service)
 }
 
 // required is the version of a module that go.mod asks for.
@@ -120,15 +126,15 @@ func (s *server) modelCaller(t *testing.T, python string) (caller, string) {
 // javaScriptCaller is the last release of AWS's SDK for JavaScript that has the
 // client, from npm.
 func javaScriptCaller(t *testing.T, s *server) (caller, string) {
-	return s.nodeCaller(t, "bridge.js")
+	return s.nodeCaller(t, "bridge.js", "ElasticTranscoder")
 }
 
 // oldJavaScriptCaller is AWS's SDK for JavaScript as it was before version 3.
 func oldJavaScriptCaller(t *testing.T, s *server) (caller, string) {
-	return s.nodeCaller(t, "bridge2.js")
+	return s.nodeCaller(t, "bridge2.js", "ElasticTranscoder")
 }
 
-func (s *server) nodeCaller(t *testing.T, script string) (caller, string) {
+func (s *server) nodeCaller(t *testing.T, script, service string) (caller, string) {
 	node, npm := need(t, "node"), need(t, "npm")
 	dir := t.TempDir()
 	if err := os.Symlink(nodeModules(t, npm), filepath.Join(dir, "node_modules")); err != nil {
@@ -137,7 +143,7 @@ func (s *server) nodeCaller(t *testing.T, script string) (caller, string) {
 	for _, name := range []string{"package.json", script} {
 		copyFile(t, filepath.Join("js", name), filepath.Join(dir, name))
 	}
-	return bridge(t, s.awsEnvironment(t), node, filepath.Join(dir, script))
+	return bridge(t, append(s.awsEnvironment(t), "SERVICE="+service), node, filepath.Join(dir, script))
 }
 
 // nodeModules installs what js/package-lock.json names, once for each version of
@@ -263,7 +269,7 @@ var (
 
 // cliCaller is the distribution's AWS CLI.
 func cliCaller(t *testing.T, s *server) (caller, string) {
-	return s.commandCaller(t, s.awsEnvironment(t), need(t, "/usr/bin/aws"))
+	return s.commandCaller(t, "elastictranscoder", s.awsEnvironment(t), need(t, "/usr/bin/aws"))
 }
 
 // newCLICaller is an AWS CLI of today, with our model.
@@ -273,10 +279,10 @@ func newCLICaller(t *testing.T, s *server) (caller, string) {
 		t.Skipf("%s has no AWS CLI: %v\n%s", u.python, err, out)
 	}
 	u.install(t)
-	return s.commandCaller(t, u.env, u.python, "-m", "awscli")
+	return s.commandCaller(t, "elastictranscoder", u.env, u.python, "-m", "awscli")
 }
 
-func (s *server) commandCaller(t *testing.T, env []string, program ...string) (call caller, version string) {
+func (s *server) commandCaller(t *testing.T, service string, env []string, program ...string) (call caller, version string) {
 	aws := func(t *testing.T, args ...string) (out, errText bytes.Buffer, err error) {
 		cmd := exec.CommandContext(testContext(t), program[0], slices.Concat(program[1:], args)...)
 		cmd.Env = slices.Concat(env, []string{"AWS_PAGER=", "NO_PROXY=*"})
@@ -295,7 +301,7 @@ func (s *server) commandCaller(t *testing.T, env []string, program ...string) (c
 			return nil, err
 		}
 		command := strings.ToLower(wordStart.ReplaceAllString(operation, "$1-$2"))
-		out, errText, err := aws(t, "--endpoint-url", s.edge, "--output", "json", "elastictranscoder", command, "--cli-input-json", string(text))
+		out, errText, err := aws(t, "--endpoint-url", s.edge, "--output", "json", service, command, "--cli-input-json", string(text))
 		if err != nil {
 			if m := cliError.FindStringSubmatch(errText.String()); m != nil {
 				return nil, &callError{m[1], m[2]}

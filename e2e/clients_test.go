@@ -70,11 +70,11 @@ func TestClients(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("what worked:\n%s", table(clients))
+	t.Logf("what worked:\n%s", table(clients, operations))
 }
 
 // table has the operations below one another and the clients side by side.
-func table(clients []*client) string {
+func table(clients []*client, operations []string) string {
 	var b strings.Builder
 	row := func(first string, cell func(*client) string) {
 		fmt.Fprintf(&b, "| %s |", first)

@@ -1,4 +1,4 @@
-"""Calls Elastic Transcoder through boto3: each line of the input names an
+"""Calls a service of AWS's through boto3: each line of the input names an
 operation and its parameters, each line of the output has what came of it. The
 first line of the output has the version."""
 
@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 client = boto3.client(
-    "elastictranscoder",
+    os.environ.get("SERVICE", "elastictranscoder"),
     endpoint_url=os.environ["EDGE"],
     config=Config(retries={"max_attempts": 0}),
 )
