@@ -4,10 +4,12 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"etude/internal/account"
+	"etude/internal/notify"
 )
 
 func TestDialectsHaveTheSameMigrations(t *testing.T) {
@@ -50,6 +52,49 @@ func TestAccessKeysKeepWhatTheyMay(t *testing.T) {
 	k, err := New(db, nil).AccessKey(t.Context(), "OLD")
 	if err != nil || k.Role != account.Admin {
 		t.Errorf("access key = %+v and %v, want the role %s", k, err, account.Admin)
+	}
+}
+
+// TestSubscriptionsOutliveTheirTable has a subscription and its delivery from
+// before there was anything to confirm: both are there after the tables were
+// made anew, and still belong together.
+func TestSubscriptionsOutliveTheirTable(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db, _, err := open(Config{Path: filepath.Join(t.TempDir(), "etude.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for range 3 {
+		if _, err := db.migrateOnce(t.Context(), migrationsOf(SQLite), log); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, statement := range []string{
+		"INSERT INTO topics (arn, create_ms) VALUES ('t', 1)",
+		"INSERT INTO subscriptions (arn, topic, protocol, endpoint, create_ms) VALUES ('t:1', 't', 'site', '', 2)",
+		"INSERT INTO messages (id, topic, subject, body, publish_ms) VALUES ('m', 't', '', 'b', 3)",
+		"INSERT INTO deliveries (message_id, subscription_arn, tries, last_error, deliver_ms) VALUES ('m', 't:1', 1, '', 4)",
+	} {
+		if _, err := db.write.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.migrate(t.Context(), log); err != nil {
+		t.Fatal(err)
+	}
+	store := New(db, nil)
+	want := notify.Subscription{
+		ARN: "t:1", Topic: "t", Protocol: notify.Site, Confirmed: true, Authenticated: true, CreateTime: time.UnixMilli(2).UTC(),
+	}
+	if got, err := store.Subscription(t.Context(), "t:1"); err != nil || !cmp.Equal(got, want) {
+		t.Errorf("subscription = %+v, %v, want %+v", got, err, want)
+	}
+	if all, err := store.Deliveries(t.Context(), "m"); err != nil || len(all) != 1 || all[0].Subscription != "t:1" {
+		t.Errorf("deliveries = %+v, %v, want the one", all, err)
+	}
+	if _, err := db.write.ExecContext(t.Context(), "DELETE FROM subscriptions"); err == nil {
+		t.Error("a subscription can be deleted under its deliveries")
 	}
 }
 
