@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	// The transports.
 	"edge":   {"sigv4"},
 	"etapi":  {"transcode", "account", "awsauth", "sigv4"},
+	"listen": {"account", "notify", "sigv4"},
 	"snsapi": {"notify", "account", "awsquery"},
 	"stsapi": {"account", "awsquery"},
 	"web":    {"transcode", "notify", "account", "hook", "inbox", "rule", "s3event", "snsmsg", "snsmsg/verify"},
@@ -72,7 +73,7 @@ var mayImport = map[string][]string{
 // it. A row covers the packages below it too.
 var onlyIn = map[string][]string{
 	"database/sql": {"sqlstore", "queue"},
-	"net/http":     {"awsauth", "awsquery", "courier", "edge", "etapi", "hook", "notify", "objectstore", "outbound", "signkey", "sigv4", "snsapi", "snsmsg", "snsmsg/verify", "stsapi", "web"},
+	"net/http":     {"awsauth", "awsquery", "courier", "edge", "etapi", "hook", "listen", "notify", "objectstore", "outbound", "signkey", "sigv4", "snsapi", "snsmsg", "snsmsg/verify", "stsapi", "web"},
 	"os/exec":      {"ffmpeg"},
 	"testing":      nil,
 
