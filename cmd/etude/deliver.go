@@ -20,6 +20,7 @@ import (
 
 	"etude/internal/courier"
 	"etude/internal/etapi"
+	"etude/internal/listen"
 	"etude/internal/notify"
 	"etude/internal/outbound"
 	"etude/internal/queue"
@@ -113,13 +114,16 @@ func (s *server) openNotify(ctx context.Context) (err error) {
 		Deliver: s.courier.Deliver(), Redrive: s.courier.Redrive, IsElsewhere: s.isAWSTopic, CheckURL: guard.CheckURL,
 	}
 	cfg.Deliver[notify.Site] = s.deliverToSite
+	cfg.Deliver[listen.Protocol] = func(ctx context.Context, p notify.Parcel) (notify.Answer, error) { return s.listeners.Deliver(ctx, p) }
 	tokens, err := hkdf.Key(sha256.New, s.cred.MasterKey[:], nil, "confirmation tokens", len(cfg.TokenKey))
 	if err != nil {
 		return fmt.Errorf("derive the key of confirmation tokens: %w", err)
 	}
 	copy(cfg.TokenKey[:], tokens)
-	s.notify, err = notify.New(cfg)
-	return err
+	if s.notify, err = notify.New(cfg); err != nil {
+		return err
+	}
+	return s.openListen()
 }
 
 func (s *server) newCourier(guard *outbound.Guard) (*courier.Courier, error) {

@@ -26,6 +26,7 @@ type cli struct {
 	Ready     readyCmd           `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
 	User      userCmd            `cmd:"" help:"Manage the accounts of the site."`
 	Rule      ruleCmd            `cmd:"" help:"Manage the rules: objects like this become jobs like that."`
+	Listen    listenCmd          `cmd:"" help:"Have the messages of a topic posted to a program on this machine, which needs no address on the Internet."`
 	Key       keyCmd             `cmd:"" help:"Manage the access keys of programs."`
 	AWSModel  awsModelCmd        `cmd:"" name:"aws-model" help:"The description of Elastic Transcoder that AWS's tools need."`
 	Import    importPipelinesCmd `cmd:"" name:"import-pipelines" help:"Bring pipelines and custom presets of Elastic Transcoder with their ids. Works while the server runs."`

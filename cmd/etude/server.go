@@ -20,6 +20,7 @@ import (
 	"etude/internal/ffmpeg"
 	"etude/internal/hook"
 	"etude/internal/inbox"
+	"etude/internal/listen"
 	"etude/internal/notify"
 	"etude/internal/objectstore"
 	"etude/internal/queue"
@@ -65,6 +66,7 @@ type server struct {
 	pages    *web.Site
 	first    *transcode.Pipeline
 
+	listeners  *listen.Service
 	site, edge *late
 	http       []*http.Server
 	running    sync.WaitGroup // of the listeners
@@ -273,7 +275,7 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	// The end of ctx begins the drain; it is not to end the workers at once.
 	if err := s.queue.Start(context.WithoutCancel(ctx), queue.Handlers{
 		RunJob: s.jobs.RunJob, FanOut: s.notify.FanOut, DeliverEvent: s.events.DeliverEvent,
-		Every: slices.Concat(s.hookWork(), s.deliveryWork(), s.reconcileEvents(), []queue.Periodic{
+		Every: slices.Concat(s.hookWork(), s.listenWork(), s.deliveryWork(), s.reconcileEvents(), []queue.Periodic{
 			{Name: "take over jobs", Interval: 5 * time.Second, Run: func(ctx context.Context) error { return s.jobs.TakeOver(ctx, false) }},
 			{Name: "end old claims on uploads", Interval: time.Hour, Run: func(ctx context.Context) error { return s.rules.Recover(ctx, false) }},
 			{Name: "delete expired sessions", Interval: time.Hour, Run: s.sessions.DeleteExpired},
@@ -293,6 +295,7 @@ func (s *server) startWork(ctx context.Context, edgeAddr net.Addr) error {
 	s.edge.set(edge.New(edge.Config{S3: s3, Certificates: s.signing, Services: map[string]http.Handler{
 		"elastictranscoder": etapi.New(etapi.Config{Service: s.jobs, Accounts: s.accounts, Account: s.Account, Logger: s.log}),
 		"sns":               snsapi.New(snsapi.Config{Service: s.notify, Accounts: s.accounts, Account: s.Account, Logger: s.log}),
+		listen.ServiceName:  s.listeners,
 		"sts":               stsapi.New(stsapi.Config{Accounts: s.accounts, Account: s.Account, Logger: s.log}),
 	}}))
 	s.site.set(s.withCertificates(s.pages))
@@ -330,6 +333,7 @@ func (s *server) stopHTTP(ctx context.Context) error {
 	if s.pages != nil {
 		s.pages.Close()
 	}
+	s.listeners.Close()
 	ctx, cancel := context.WithTimeout(ctx, s.Drain)
 	defer cancel()
 	for _, srv := range s.http {
