@@ -29,7 +29,7 @@ func (s *Site) file(w http.ResponseWriter, v *visit) {
 		s.broken(w, v.Request, err)
 		return
 	}
-	s.render(w, v.Request, http.StatusOK, "file", filePage{frame: frame, File: view})
+	s.render(w, v.Request, http.StatusOK, "file", filePage{frame: frame, File: view, Nonce: s.allowPlayer(w, v.Request)})
 }
 
 // job returns the job that the address names, or answers itself: that there
@@ -114,9 +114,17 @@ func (s *Site) pipelineOf(w http.ResponseWriter, v *visit, job *transcode.Job) (
 }
 
 func (s *Site) downloadOutput(w http.ResponseWriter, v *visit) {
+	if ref, name, ok := s.output(w, v); ok {
+		s.download(w, v, ref, name)
+	}
+}
+
+// output returns the object of the output that the address names, and the name
+// of its file, or answers itself.
+func (s *Site) output(w http.ResponseWriter, v *visit) (ref transcode.ObjectRef, name string, ok bool) {
 	job, ok := s.job(w, v)
 	if !ok {
-		return
+		return ref, "", false
 	}
 	for i := range job.Outputs {
 		o := &job.Outputs[i]
@@ -125,12 +133,12 @@ func (s *Site) downloadOutput(w http.ResponseWriter, v *visit) {
 		}
 		pipeline, ok := s.pipelineOf(w, v, job)
 		if !ok {
-			return
+			return ref, "", false
 		}
-		s.download(w, v, job.OutputRef(pipeline, o), lastElement(o.Key))
-		return
+		return job.OutputRef(pipeline, o), lastElement(o.Key), true
 	}
 	s.notFound(w, v.Request)
+	return ref, "", false
 }
 
 // download sends the browser to the object itself, under a link of its own.

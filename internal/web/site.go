@@ -146,9 +146,13 @@ func (s *Site) routes() *http.ServeMux {
 		"GET /files/{job}":                   s.signedIn(s.file),
 		"GET /files/{job}/original/download": s.signedIn(s.downloadOriginal),
 		"GET /files/{job}/outputs/{output}/download": s.signedIn(s.downloadOutput),
-		"GET /messages":               s.signedIn(s.messages),
-		"POST /messages/dismiss":      s.signedIn(s.dismissAll),
-		"POST /messages/{id}/dismiss": s.signedIn(s.dismiss),
+		"GET /files/{job}/outputs/{output}/play":     s.signedIn(s.play),
+		"GET /files/{job}/waveform.svg":              s.signedIn(s.waveform),
+		"GET /files/{job}/waveform.json":             s.signedIn(s.peaks),
+		"GET /files/{job}/spectrogram.png":           s.signedIn(s.spectrogram),
+		"GET /messages":                              s.signedIn(s.messages),
+		"POST /messages/dismiss":                     s.signedIn(s.dismissAll),
+		"POST /messages/{id}/dismiss":                s.signedIn(s.dismiss),
 	} {
 		mux.Handle(pattern, s.withSession(page))
 	}

@@ -102,7 +102,7 @@ func newStage(t testing.TB) *stage {
 		HasTopic: func(context.Context, string) (bool, error) { return true, nil },
 		Store:    store, Objects: s.objects, Encoder: halfway{s.encoder, s}, Logger: quiet,
 		Notification: func(*transcode.Job, *transcode.Pipeline) (string, string) { return "", "" },
-		Region:       "us-east-1", Account: "123456789012", Node: "test", Scratch: t.TempDir(), MaxInput: 1 << 30,
+		Region:       "us-east-1", Account: "123456789012", Node: "test", Scratch: t.TempDir(), MaxInput: 1 << 30, ByProductBucket: bucket,
 	})
 	if err != nil {
 		t.Fatal(err)

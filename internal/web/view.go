@@ -42,7 +42,8 @@ type (
 	}
 	filePage struct {
 		frame
-		File fileView
+		File  fileView
+		Nonce string // of the player's style sheet
 	}
 	messagesPage struct {
 		frame
@@ -112,6 +113,7 @@ type fileView struct {
 	Input    []fact
 	Reason   string // why nothing could be made of it, if so
 	Remedy   string
+	Player   *player
 	Cards    []card
 }
 
@@ -259,6 +261,7 @@ func newFile(j *transcode.Job, p transcode.Progress, size int64, now time.Time) 
 	if size > 0 {
 		v.Input = append(v.Input, fact{Name: "Size", Value: megabytes(size)})
 	}
+	v.Player = newPlayer(j)
 	if f := commonFailure(j); f != nil {
 		v.Reason, v.Remedy = f.Reason, f.Remedy
 	}
@@ -300,6 +303,10 @@ func newCard(j *transcode.Job, o *transcode.Output, told string) card {
 			{Name: "Channels", Value: channelWord(m.Channels)},
 			{Name: "Length", Value: clock(m.Duration)},
 			{Name: "Size", Value: megabytes(m.Size)},
+		}
+		if m.Loudness != nil && m.Loudness.Integrated != nil {
+			c.Facts = append(c.Facts, fact{Name: "Loudness", Value: signed(*m.Loudness.Integrated) + " LUFS"},
+				fact{Name: "True peak", Value: signed(*m.Loudness.TruePeak) + " dBTP"})
 		}
 		if m.SHA256 != "" {
 			c.Facts = append(c.Facts, fact{Name: "SHA-256", Value: m.SHA256, Code: true})

@@ -3,9 +3,11 @@ import "htmx.org";
 import "htmx-ext-sse";
 import { jsonField } from "./json.js";
 import { localTimes } from "./time.js";
+import { players } from "./player.js";
 import { uploads } from "./upload.js";
 
 localTimes(document.body);
+players(document.body);
 uploads(document.getElementById("upload"));
 jsonField(document.querySelector("[data-json]"));
 // The answer to a form stands below it, where nobody would look for it.
