@@ -259,7 +259,13 @@ func (f *feed) sendFile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return f.fragment("file", "file", view)
+	if err := f.fragment("file", "file", view); err != nil {
+		return err
+	}
+	if err := f.fragment("player", "player", view.Player); err != nil {
+		return err
+	}
+	return f.fragment("results", "results", view)
 }
 
 func (f *feed) fragment(event, name string, data any) error {

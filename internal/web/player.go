@@ -20,7 +20,6 @@ const playLife = 6 * time.Hour
 
 // player is how a file is listened to and looked at.
 type player struct {
-	ID       transcode.JobID
 	Name     string
 	Plays    string // what is heard, as "FLAC"
 	Audio    string // URL of it; empty where nothing can be played
@@ -33,12 +32,16 @@ type player struct {
 	Top      string // the upper edge of the spectrogram
 }
 
+// State tells one player from another: one that has not changed is left alone,
+// since somebody may be listening.
+func (p *player) State() string { return strings.Join([]string{p.Audio, p.Waveform, p.Loudness}, " ") }
+
 // playable are the kinds of file that browsers play, the best first.
 var playable = []string{"flac", "mp4", "mp3", "wav", "oga", "ogg", "webm"}
 
 // newPlayer returns nil where there is nothing to hear or see.
 func newPlayer(j *transcode.Job) *player {
-	p := &player{ID: j.ID, Name: inputName(j)}
+	p := &player{Name: inputName(j)}
 	base := fileURL(j.ID)
 	if o := bestPlayable(j); o != nil {
 		p.Plays, p.Audio = label(o), base+"/outputs/"+url.PathEscape(o.ID)+"/play"

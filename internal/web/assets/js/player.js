@@ -40,8 +40,18 @@ function find(root) {
   }
 }
 
+// A player that has not changed is left alone: somebody may be listening, and
+// an element that is moved stops.
+function keep(event) {
+  const now = event.target.querySelector?.(":scope > .player");
+  if (!now || event.target.id !== "player") return;
+  const next = new DOMParser().parseFromString(event.detail.data, "text/html").querySelector(".player");
+  if (next?.dataset.state === now.dataset.state) event.preventDefault();
+}
+
 // players draws the waveforms in root, and those that come into it later.
 export function players(root) {
+  root.addEventListener("htmx:sseBeforeMessage", keep);
   find(root);
   new MutationObserver(() => find(root)).observe(root, { childList: true, subtree: true });
 }
