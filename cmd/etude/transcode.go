@@ -27,6 +27,7 @@ type transcodeCmd struct {
 	Join        bool     `help:"Join all inputs, in their order, into one."`
 	Start       string   `help:"Where in the input, or in what was joined, outputs begin: 90.5 or 00:01:30.5." placeholder:"TIME"`
 	Length      string   `help:"How long outputs play." placeholder:"TIME"`
+	Loudness    string   `help:"How loud outputs are to be: --loudness=-14, or with the true peak that nothing may be above, --loudness='-16 LUFS -1.5 dBTP'." placeholder:"LUFS"`
 	Force       bool     `short:"f" help:"Replace files that are there."`
 	JSON        bool     `name:"json" help:"Print what was made and what was not as one JSON document."`
 	Quiet       bool     `short:"q" help:"Say only what went wrong."`
@@ -90,6 +91,7 @@ type conversion struct {
 	Outputs  []outputReport `json:"outputs"`
 	Failure  *failureReport `json:"failure,omitempty"` // of all outputs
 	presets  []transcode.Preset
+	loudness *transcode.LoudnessTarget
 	internal error
 }
 
@@ -111,8 +113,18 @@ type outputReport struct {
 	Duration   float64        `json:"duration,omitempty"` // seconds
 	Size       int64          `json:"size,omitempty"`
 	SHA256     string         `json:"sha256,omitempty"`
+	Loudness   *loudReport    `json:"loudness,omitempty"` // where one was asked for
 	Remark     string         `json:"remark,omitempty"`
 	Failure    *failureReport `json:"failure,omitempty"`
+}
+
+// loudReport has no level of what is silent, or too short to be measured.
+type loudReport struct {
+	Integrated *float64 `json:"integrated_lufs,omitempty"`
+	Range      float64  `json:"range_lu"`
+	TruePeak   *float64 `json:"true_peak_dbtp,omitempty"`
+	Gain       float64  `json:"gain_db"`
+	Limited    bool     `json:"limited"`
 }
 
 type failureReport struct {
@@ -135,9 +147,18 @@ func (cmd *transcodeCmd) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return usage("--start and --length: %w", err)
 	}
+	var loudness *transcode.LoudnessTarget
+	if cmd.Loudness != "" {
+		if loudness, err = transcode.ParseLoudness(cmd.Loudness); err != nil {
+			return usage("--loudness: %w", err)
+		}
+	}
 	all, err := cmd.conversions()
 	if err != nil {
 		return err
+	}
+	for _, c := range all {
+		c.loudness = loudness
 	}
 	encoder, err := ffmpeg.New(ffmpeg.Config{Sandbox: ffmpeg.Mode(cmd.Sandbox)})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -47,7 +48,7 @@ func (c *conversion) make(ctx context.Context, encoder *ffmpeg.Encoder, span tra
 		enc.Inputs = append(enc.Inputs, transcode.Source{Path: in.Path})
 	}
 	for i := range c.Outputs {
-		enc.Outputs = append(enc.Outputs, transcode.Rendition{Name: strconv.Itoa(i + 1), Preset: c.presets[i], Span: span})
+		enc.Outputs = append(enc.Outputs, transcode.Rendition{Name: strconv.Itoa(i + 1), Preset: c.presets[i], Span: span, Loudness: c.loudness})
 	}
 	encoded, err := encoder.Encode(ctx, enc, progress)
 	if err != nil {
@@ -78,8 +79,20 @@ func (o *outputReport) take(ctx context.Context, made *transcode.EncodedOutput, 
 	}
 	m := &made.Made
 	o.Made, o.Codec, o.Profile, o.SampleRate, o.Channels = true, m.Codec, m.Profile, m.SampleRate, m.Channels
+	if l := m.Loudness; l != nil {
+		o.Loudness = &loudReport{hundredths(l.Integrated), *hundredths(&l.Range), hundredths(l.TruePeak), *hundredths(&l.Gain), l.Limited}
+	}
 	o.Samples, o.Duration, o.Size, o.SHA256, o.Remark = m.Samples, m.Duration.Seconds(), m.Size, m.SHA256, made.Remark
 	return nil
+}
+
+// hundredths rounds a level, if there is one: nobody hears more.
+func hundredths(level *float64) *float64 {
+	if level == nil {
+		return nil
+	}
+	v := math.Round(*level*100) / 100
+	return &v
 }
 
 // checkTarget finds out early what would keep a file from its place.
