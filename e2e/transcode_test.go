@@ -327,3 +327,30 @@ func glob(t *testing.T, dir, pattern string) []string {
 	}
 	return found
 }
+
+func TestTranscodeLoudness(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	clip := ffmpegtest.Clip(t, ffmpegtest.Spec{Sound: "0.05*sin(2*PI*1000*t)"})
+	status, stdout, stderr := convertFiles(t, dir, clip, "-o", "a.flac", "--loudness=-20 LUFS -2 dBTP", "--json")
+	var report struct {
+		Conversions []struct {
+			Outputs []struct {
+				Loudness *struct {
+					Integrated float64 `json:"integrated_lufs"`
+					Gain       float64 `json:"gain_db"`
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil || status != 0 {
+		t.Fatalf("status %d, %v: %s", status, err, stderr)
+	}
+	if l := report.Conversions[0].Outputs[0].Loudness; l == nil || l.Integrated < -20.3 || l.Integrated > -19.7 || l.Gain < 5 || l.Gain > 7 {
+		t.Errorf("loudness: %s", stdout)
+	}
+	if status, _, stderr := convertFiles(t, dir, clip, "-o", "b.flac", "--loudness=14"); status != 2 || !strings.Contains(stderr, "from -40 to -5 LUFS") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+	wantNames(t, dir, "a.flac")
+}
