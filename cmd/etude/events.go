@@ -14,7 +14,7 @@ import (
 // a crash has cut off; those who are told come later.
 func (s *server) openEvents(ctx context.Context) (err error) {
 	s.events, err = event.Open(ctx, event.Config{
-		Store: s.store, Logger: s.log, Node: s.cred.Node,
+		Store: s.store, Logger: s.log, Node: s.cred.Node, Owner: s.Account,
 		HandleRules: s.handleRules, HandleRule: s.handleRule, HasRule: s.hasRule, CheckRules: s.checkFunctions,
 		MayMatch: func(bucket, key string) bool {
 			return s.rules == nil || s.mayMatch(bucket, key) // nil: a crash is being cleared up
@@ -22,6 +22,7 @@ func (s *server) openEvents(ctx context.Context) (err error) {
 		HasTopic: func(ctx context.Context, arn string) (bool, error) {
 			return s.notify.HasTopic(ctx, notify.TopicARN(arn))
 		},
+		SendToQueue: func(ctx context.Context, arn, body string) error { return s.courier.SendToQueue(ctx, arn, body) },
 	})
 	return err
 }

@@ -169,6 +169,15 @@ func binary(dataType string) bool {
 	return dataType == "Binary" || strings.HasPrefix(dataType, "Binary.")
 }
 
+// SendToQueue puts a text into the SQS queue of an ARN, without an envelope.
+func (c *Courier) SendToQueue(ctx context.Context, queueARN, body string) error {
+	if c.aws == nil {
+		return errors.New("this server has no SQS")
+	}
+	_, err := c.aws.sendMessage(ctx, queueARN, &sqs.SendMessageInput{MessageBody: aws.String(body)})
+	return err
+}
+
 // Redrive sends a dead letter to a queue: what the subscription would have got,
 // with the reason, under the names that SNS uses.
 func (c *Courier) Redrive(ctx context.Context, p notify.Parcel, queueARN, reason string) error {

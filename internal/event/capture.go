@@ -122,7 +122,7 @@ func (s *Service) tell(ctx context.Context, events []s3event.Event) (t telling, 
 		if err != nil {
 			return telling{}, err
 		}
-		e.Sequencer, e.Time = fmt.Sprintf("%016X", n), now
+		e.Sequencer, e.Time, e.Owner = fmt.Sprintf("%016X", n), now, s.Owner
 		if s.rulesWant(e) {
 			t.deliveries = append(t.deliveries, Delivery{Event: e, Kind: Rules})
 		}

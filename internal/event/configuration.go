@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"etude/internal/s3event"
 )
@@ -72,6 +73,9 @@ func (s *Service) SetNotification(ctx context.Context, bucket string, c s3event.
 	return s.keep(ctx, bucket, c, t)
 }
 
+// reachTimeout is how long a queue may take that is to be reached.
+const reachTimeout = 10 * time.Second
+
 // reach reports whether a target is there; a queue, by sending it the test.
 func (s *Service) reach(ctx context.Context, target s3event.Target, test s3event.Event) (bool, error) {
 	switch {
@@ -80,6 +84,8 @@ func (s *Service) reach(ctx context.Context, target s3event.Target, test s3event
 	case target.Kind == s3event.Function && s.HasRule != nil:
 		return s.HasRule(ctx, target.FunctionName())
 	case target.Kind == s3event.Queue && s.SendToQueue != nil:
+		ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+		defer cancel()
 		if err := s.SendToQueue(ctx, target.ARN, string(body(test))); err != nil {
 			s.Logger.Warn("queue of a notification configuration is not reached", "queue", target.ARN, "bucket", test.Bucket, "err", err)
 			return false, nil

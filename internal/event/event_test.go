@@ -49,7 +49,7 @@ func (w *world) reopen(t *testing.T) {
 	}
 	var err error
 	w.Service, err = event.Open(t.Context(), event.Config{
-		Store: w.store, Logger: slog.New(slog.DiscardHandler), Node: "node-1",
+		Store: w.store, Logger: slog.New(slog.DiscardHandler), Node: "node-1", Owner: "000000000000",
 		HandleRules: func(_ context.Context, e s3event.Event) error { return note("rules", e.Key) },
 		MayMatch:    func(bucket, _ string) bool { return bucket == "ruled" },
 		HandleRule:  func(_ context.Context, e s3event.Event, rule string) error { return note("rule", rule, e.Key) },
@@ -86,7 +86,7 @@ func (w *world) work(t *testing.T) (published []string, failed []error) {
 			}
 		case notify.FanOut:
 			m, err := w.store.Message(t.Context(), task.Message)
-			if err != nil || m.Subject != "Amazon S3 Notification" {
+			if err != nil || m.Subject != "Amazon S3 Notification" || m.Type != notify.Notification {
 				t.Fatalf("message is %+v and %v", m, err)
 			}
 			published = append(published, string(m.Topic)+" "+m.Body)
@@ -169,7 +169,7 @@ func TestSequencersRiseOverRestarts(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := waiting[len(waiting)-1].Event
-			if s3event.CompareSequencers(last, got.Sequencer) >= 0 || len(got.Sequencer) != 16 || got.Time.IsZero() {
+			if s3event.CompareSequencers(last, got.Sequencer) >= 0 || len(got.Sequencer) != 16 || got.Time.IsZero() || got.Owner != "000000000000" {
 				t.Fatalf("after the sequencer %q came %+v", last, got)
 			}
 			last = got.Sequencer

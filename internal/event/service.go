@@ -20,6 +20,7 @@ type Config struct {
 	Store  Store
 	Logger *slog.Logger
 	Node   string // whose intents are this Service's
+	Owner  string // whose the buckets are, as events say it; may be empty
 
 	// HandleRules has every rule look at an event. An error means that it is to
 	// be tried again; what a rule cannot do for good is no error. Nil means that
@@ -71,6 +72,13 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if s.configured, err = cfg.Store.Notifications(ctx); err != nil {
 		return nil, fmt.Errorf("open events: %w", err)
 	}
+	waiting, err := cfg.Store.CountEventDeliveries(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open events: %w", err)
+	}
+	if waiting > 0 {
+		cfg.Logger.Info("events wait to be handed on", "waiting", waiting)
+	}
 	return s, nil
 }
 
@@ -85,6 +93,8 @@ type Store interface {
 	EventDelivery(ctx context.Context, id int64) (Delivery, error)
 	// EventDeliveries returns deliveries that wait, oldest first, max at most.
 	EventDeliveries(ctx context.Context, max int) ([]Delivery, error)
+	// CountEventDeliveries returns how many wait.
+	CountEventDeliveries(ctx context.Context) (int, error)
 	// Notifications returns the configurations of all buckets that have one, in
 	// a map that is the caller's.
 	Notifications(ctx context.Context) (map[string]s3event.Configuration, error)

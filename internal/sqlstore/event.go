@@ -100,6 +100,17 @@ func (s *Store) EventDeliveries(ctx context.Context, max int) ([]event.Delivery,
 	return all, nil
 }
 
+// CountEventDeliveries returns how many deliveries wait; see event.Store.
+func (s *Store) CountEventDeliveries(ctx context.Context) (int, error) {
+	n, err := first(ctx, s.read, event.ErrNotFound, func(row scanner) (n int, err error) {
+		return n, row.Scan(&n)
+	}, "SELECT count(*) FROM event_deliveries")
+	if err != nil {
+		return 0, fmt.Errorf("count event deliveries: %w", err)
+	}
+	return n, nil
+}
+
 // InsertEventDelivery keeps a delivery and queues it; see event.Tx.
 func (t *tx) InsertEventDelivery(ctx context.Context, d event.Delivery) error {
 	text, err := json.Marshal(d.Event)
@@ -133,7 +144,8 @@ func (t *tx) DeleteEventDelivery(ctx context.Context, id int64) error {
 // be here any more.
 func (t *tx) PublishEvent(ctx context.Context, topic, subject, body string) error {
 	return t.InsertMessage(ctx, notify.Message{
-		ID: notify.MessageID(uuid.NewString()), Topic: notify.TopicARN(topic), Subject: subject, Body: body, PublishTime: time.Now(),
+		ID: notify.MessageID(uuid.NewString()), Topic: notify.TopicARN(topic), Type: notify.Notification,
+		Subject: subject, Body: body, PublishTime: time.Now(),
 	})
 }
 

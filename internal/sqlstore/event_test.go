@@ -52,6 +52,9 @@ func TestEvents(t *testing.T) {
 		if got, err := store.EventDeliveries(t.Context(), 1); err != nil || len(got) != 1 || got[0] != want {
 			t.Errorf("deliveries are %+v and %v, want %+v", got, err, want)
 		}
+		if n, err := store.CountEventDeliveries(t.Context()); n != 1 || err != nil {
+			t.Errorf("%d deliveries wait, %v; want 1", n, err)
+		}
 		update(func(tx event.Tx) error { return tx.DeleteEventDelivery(t.Context(), 7) })
 		if _, err := store.EventDelivery(t.Context(), 7); !errors.Is(err, event.ErrNotFound) {
 			t.Errorf("deleted delivery: %v, want ErrNotFound", err)
