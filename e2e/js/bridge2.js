@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline";
 import AWS from "aws-sdk";
 
-const client = new AWS[process.env.SERVICE]({ endpoint: process.env.EDGE, maxRetries: 0 });
+const client = new AWS[process.env.SERVICE]({ endpoint: process.env.EDGE, maxRetries: 0, s3ForcePathStyle: true });
 
 process.stdout.write(JSON.stringify({ version: AWS.VERSION }) + "\n");
 for await (const line of createInterface({ input: process.stdin })) {
