@@ -142,7 +142,9 @@ type Encoder interface {
 	// channels and length that were asked for. It returns a *Failure if the
 	// inputs are at fault, and any other error if we are. A Source's or
 	// Rendition's Span that starts after the end is a Failure with code 4014;
-	// one that ends after it is cut off with a Remark. It calls progress, from
+	// one that ends after it is cut off with a Remark. An output that is to have a
+	// loudness, and cannot reach it, is made all the same and says so in a Remark.
+	// It calls progress, from
 	// one goroutine at a time and never after it has returned, with phases
 	// Probing, Transcoding and Verifying and with Done from 0 to 1 over all
 	// three. When ctx ends, it ends its work at once and returns ctx's cause.

@@ -9,7 +9,7 @@ import (
 // contentPolicy lets a page use what comes from this site and nothing else; no
 // script or style may stand in the page itself. A download leaves for another
 // origin as a link does, which no directive here is about.
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 // guard puts around the pages what all of them need, the outermost first.

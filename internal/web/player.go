@@ -127,8 +127,10 @@ func (s *Site) play(w http.ResponseWriter, v *visit) {
 // has to show a word that nobody can guess.
 func (s *Site) allowPlayer(w http.ResponseWriter, r *http.Request) (nonce string) {
 	nonce = rand.Text()
-	w.Header().Set("Content-Security-Policy",
-		strings.Replace(contentPolicy, "style-src 'self'", "style-src 'self' 'nonce-"+nonce+"'", 1)+"; media-src 'self' "+origin(s.edge(r)))
+	w.Header().Set("Content-Security-Policy", strings.NewReplacer(
+		"style-src 'self'", "style-src 'self' 'nonce-"+nonce+"'",
+		"media-src 'self'", "media-src 'self' "+origin(s.edge(r)),
+	).Replace(contentPolicy))
 	return nonce
 }
 

@@ -115,6 +115,10 @@ func stories(t testing.TB) []story {
 				t.Errorf("the second output's download is %q, want %q", got, want)
 			}
 			d.count(".card code.hash", 4)
+			if got, want := d.value("#player audio", "src"), fileURL(jobID(1))+"/outputs/2/play"; got != want {
+				t.Errorf("the player plays %q, want the FLAC: %q", got, want)
+			}
+			d.has("#player .loudness", "−9.8 LUFS, range 6 LU, true peak +0.4 dBTP")
 		}},
 		{"file-failed", "file", filePage{frame: around("Noise", one, nil), File: newFile(failedJob(1), transcode.Progress{}, 512, noon)}, func(d *document) {
 			d.has(".notice", "This is not a sound file that can be read.")
@@ -239,6 +243,11 @@ func readyJob(n int) *transcode.Job {
 	j := namedJob(n, "Étude in E major.flac")
 	j.Status, j.StartTime, j.FinishTime = transcode.Complete, noon.Add(-time.Minute), noon.Add(-39*time.Second)
 	length := 187 * time.Second
+	loud, peak := -9.84, 0.42
+	j.Measured = &transcode.Measurement{
+		SampleRate: 44100, Channels: 2, Samples: 187 * 44100, Kept: true,
+		Loudness: transcode.Loudness{Integrated: &loud, Range: 6.1, TruePeak: &peak, SamplePeak: &peak},
+	}
 	j.Inputs[0].Detected = &transcode.Detected{FileSize: 34_100_000, Duration: length}
 	for i, m := range []transcode.Made{
 		{Codec: "pcm_s16le", Size: 32_986_844}, {Codec: "flac", Size: 17_204_112}, {Codec: "aac", Size: 6_013_220}, {Codec: "mp3", Size: 2_993_115},
