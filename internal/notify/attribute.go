@@ -60,7 +60,7 @@ func isTopicAttribute(name string) bool {
 // name.
 func checkTopicAttribute(name, value string) error {
 	if !isTopicAttribute(name) {
-		return fmt.Errorf("Unknown attribute %.64s", name)
+		return worded("Unknown attribute %.64s", name)
 	}
 	if err := checkText(name, value); err != nil {
 		return err
@@ -93,6 +93,9 @@ func checkTopicAttribute(name, value string) error {
 	return nil
 }
 
+// worded is an error in SNS's words, which are not spelled as Go's are.
+func worded(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
 // topicValue is what is kept of a value: nothing of what goes without saying.
 func topicValue(name, value string) string {
 	if name == fifoTopic || name == contentDedup {
@@ -123,7 +126,7 @@ func oneOf(name, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return fmt.Errorf("%s: Invalid value [%.64s]. Must be %s.", name, value, strings.Join(allowed, " or "))
+	return worded("%s: Invalid value [%.64s]. Must be %s.", name, value, strings.Join(allowed, " or "))
 }
 
 var subscriptionAttributes = []string{DeliveryPolicy, FilterPolicy, FilterPolicyScope, RawMessageDelivery, RedrivePolicy, WebhookSecret}
@@ -138,7 +141,7 @@ func (s *Service) checkSubscription(sub *Subscription, name string) error {
 	switch name {
 	case RawMessageDelivery:
 		if sub.Protocol != HTTP && sub.Protocol != HTTPS && sub.Protocol != SQS && value == "true" {
-			return fmt.Errorf("Delivery protocol [%s] does not support raw message delivery.", sub.Protocol)
+			return worded("Delivery protocol [%s] does not support raw message delivery.", sub.Protocol)
 		}
 		return oneOf(name, value, "true", "false")
 	case FilterPolicyScope:

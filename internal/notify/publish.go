@@ -152,13 +152,13 @@ func invalidValue(format string, args ...any) error {
 
 // check has SNS's words, which say nothing of Number that are no numbers.
 func (a *MessageAttribute) check(name string) error {
-	switch bad := attributeByte.FindString(name); {
+	switch bad := attributeByte.FindStringIndex(name); {
 	case name == "":
 		return invalidValue("The request must contain non-empty message attribute names.")
 	case len(name) >= maxAttributeName:
 		return invalidValue("Length of message attribute name must be less than 256 bytes.")
-	case bad != "":
-		r, _ := utf8.DecodeRuneInString(name[strings.Index(name, bad):])
+	case bad != nil:
+		r, _ := utf8.DecodeRuneInString(name[bad[0]:])
 		return invalidValue("Invalid non-alphanumeric character '#x%X' was found in the message attribute name. Can only include alphanumeric characters, hyphens, underscores, or dots.", r)
 	case name[0] == '.':
 		return invalidValue("Invalid message attribute name starting with character '.' was found.")

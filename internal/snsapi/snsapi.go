@@ -116,8 +116,8 @@ func page(action string, result []awsquery.Element, f *awsquery.Fault) string {
 	if f != nil {
 		title, text = "That did not work", f.Message
 	}
-	for _, e := range result {
-		text += " Your subscription is " + e.Text + "."
+	if len(result) == 1 {
+		text += " Your subscription is " + result[0].Text + "."
 	}
 	return "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">" +
 		"<title>" + title + "</title></head>\n<body>\n<main>\n<h1>" + title + "</h1>\n<p>" + html.EscapeString(text) + "</p>\n</main>\n</body>\n</html>\n"

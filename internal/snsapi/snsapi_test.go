@@ -200,7 +200,7 @@ func TestRefused(t *testing.T) {
 		{hook("RawMessageDelivery", "wrongvalue"), 400, "InvalidParameter: Invalid parameter: Attributes Reason: RawMessageDelivery: Invalid value [wrongvalue]. Must be true or false."},
 		{hook("Colour", "red"), 400, "InvalidParameter: Invalid parameter: Attributes Reason: Unknown attribute Colour"},
 		{hook("FilterPolicy", `{"a":["x"],"b":{"c":["y"]}}`), 400, "InvalidParameter: Invalid parameter: Attributes Reason: Filter policy scope MessageAttributes does not support nested filter policy"},
-		{hook("WebhookSecret", "short"), 400, "InvalidParameter: Invalid parameter: Attributes Reason: WebhookSecret: it must be whsec_ and the base64 of 24 to 64 random bytes"},
+		{hook("WebhookSecret", "short"), 400, "InvalidParameter: Invalid parameter: Attributes Reason: WebhookSecret: it must be whsec_ and the base64 of 24 to 64 random bytes; while one takes the place of another, both with a space between them"},
 		{subscribe("Protocol", "email", "Endpoint", "a@example.com", "Attributes.entry.1.key", "RawMessageDelivery", "Attributes.entry.1.value", "true"), 400, "InvalidParameter: Invalid parameter: Attributes Reason: Delivery protocol [email] does not support raw message delivery."},
 
 		{set("fake-attribute", "x"), 400, "InvalidParameter: Invalid parameter: AttributeName"},

@@ -66,13 +66,13 @@ func parseWildcard(pattern string) (wildcard, bool) {
 	parts := wildcard{""}
 	last := len(parts) - 1
 	for i := 0; i < len(pattern); i++ {
-		switch c := pattern[i]; {
-		case c == '*':
+		switch c := pattern[i]; c {
+		case '*':
 			if last > 0 && parts[last] == "" {
 				return nil, false
 			}
 			parts, last = append(parts, ""), last+1
-		case c == '\\':
+		case '\\':
 			if i++; i == len(pattern) || pattern[i] != '*' && pattern[i] != '\\' {
 				return nil, false
 			}

@@ -49,6 +49,13 @@ func (p *parser) errorAt(at int, format string, args ...any) error {
 	return errors.New("FilterPolicy: " + fmt.Sprintf(format, args...) + location(p.text, at))
 }
 
+var errNested error = wording("Filter policy scope MessageAttributes does not support nested filter policy")
+
+// wording is an error in SNS's words, which are not spelled as Go's are.
+type wording string
+
+func (w wording) Error() string { return string(w) }
+
 func (p *parser) policy() ([][]condition, error) {
 	if p.token().kind != objectBegin {
 		return nil, p.errorf("Filter is not an object")
@@ -96,7 +103,7 @@ func (p *parser) member(key, path, full string, depth int) ([][]condition, error
 				p.at += 2
 				return nil, p.errorf("%q must be an object or an array", p.tokens[p.at-1].text)
 			}
-			return nil, errors.New("Filter policy scope MessageAttributes does not support nested filter policy")
+			return nil, errNested
 		}
 		return p.object(full, depth+1)
 	case arrayBegin:

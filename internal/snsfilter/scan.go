@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 )
@@ -68,7 +69,7 @@ func classify(raw json.Token, key bool) (kind, string) {
 	case json.Number:
 		return number, raw.String()
 	case bool:
-		return boolean, fmt.Sprint(raw)
+		return boolean, strconv.FormatBool(raw)
 	case string:
 		if key {
 			return name, raw
