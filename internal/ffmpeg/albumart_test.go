@@ -138,7 +138,7 @@ func TestEncodeArt(t *testing.T) {
 		art  *transcode.Art
 		want []string
 	}{
-		{nil, nil},
+		{nil, own},
 		{&transcode.Art{MergePolicy: "Replace"}, nil},
 		{&transcode.Art{MergePolicy: "Replace", Pictures: given}, made},
 		{&transcode.Art{MergePolicy: "Prepend", Pictures: given[:1]}, append(slices.Clone(made[:1]), own...)},

@@ -30,7 +30,7 @@ var (
 	decodedLine = regexp.MustCompile(`^\[verbose\]   Input stream #(\d+):(\d+) \(audio\): .* frames decoded(?:; (\d+) decode errors)? \((\d+) samples\)`)
 	fedLine     = regexp.MustCompile(`^\[verbose\]   Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)`)
 	graphLine   = regexp.MustCompile(`^\[graph_\d+_in_\d+_\d+ @ \w+\] \[verbose\] tb:`)
-	damagedLine = regexp.MustCompile(`Error while decoding stream #\d+:|Error submitting (a )?packet to (the )?decoder`)
+	damagedLine = regexp.MustCompile(`Error while decoding stream #\d+:|Error submitting (a )?packet to (the )?decoder|CRC error at PTS`)
 )
 
 func (w *encodeWords) line(line string) {
@@ -132,12 +132,13 @@ func (d *decoded) part(p *plan, i int, w *encodeWords, needed int64) (int64, err
 	has, beyond := in.of(n, in.Rate)
 	adds := convertSamples(has, in.Rate, p.Rate)
 	ended := adds < needed && (in.End == 0 || n < in.End) // else there may be more
-	missing := in.Duration - is
+	promised := max(in.Duration, in.Promised)
+	missing := promised - is
 	switch {
 	case beyond && ended:
 		d.remark = remarks(d.remark, clipShort)
-	case ended && !in.Guessed && missing > time.Second/2+in.Duration/1000:
-		d.remark = remarks(d.remark, endsEarly(i, len(p.Parts), is, in.Duration))
+	case ended && (!in.Guessed || in.Promised > 0) && missing > time.Second/2+promised/1000:
+		d.remark = remarks(d.remark, endsEarly(i, len(p.Parts), is, promised))
 	case !ended:
 		is = max(is, in.Duration)
 	}

@@ -243,6 +243,9 @@ func (r *encode) run(ctx context.Context, enc transcode.Encoding) (*transcode.En
 		if err != nil {
 			return nil, r.about(i, err)
 		}
+		if src.Format == "wav" {
+			src.Promised = promisedByWAV(r.inputs[i])
+		}
 		found = append(found, src)
 		encoded.Inputs = append(encoded.Inputs, transcode.Detected{FileSize: r.sizes[i], Duration: src.Duration})
 		r.meter.report(transcode.Probing, probeShare*float64(i+1)/float64(len(r.inputs)))

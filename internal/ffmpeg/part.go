@@ -16,7 +16,8 @@ type part struct {
 	Rate     int    // Hz, of that stream
 	Channels int    // of that stream
 	Duration time.Duration
-	Guessed  bool // nobody promised Duration
+	Guessed  bool          // nobody promised Duration
+	Promised time.Duration // what the file's head says, where that is more; else 0
 	cut
 }
 

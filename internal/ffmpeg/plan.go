@@ -128,7 +128,7 @@ func (p *plan) choose(found []*source) (streams []*stream, err error) {
 func newPart(src *source, in *stream, span transcode.Span) part {
 	p := part{
 		Format: src.Format, Stream: in.Index, Rate: in.Rate, Channels: in.Channels,
-		Duration: src.Duration, Guessed: src.Guessed, cut: newCut(span, in.Rate),
+		Duration: src.Duration, Guessed: src.Guessed, Promised: src.Promised, cut: newCut(span, in.Rate),
 	}
 	if in.Duration > 0 {
 		p.Duration = in.Duration // the rest may be a longer picture
@@ -345,7 +345,7 @@ func (p *plan) encodeArgs() []string {
 		"-progress", "pipe:1", "-stats_period", "0.1", "-filter_threads", "1",
 	}
 	for i, in := range p.Parts {
-		args = append(args, guard...)
+		args = append(append(args, guard...), in.checks()...)
 		args = append(args,
 			"-threads", "1", "-f", in.Format,
 			"-t", seconds(p.Most+time.Second), // a header may lie
@@ -367,6 +367,15 @@ func (p *plan) encodeArgs() []string {
 		args = append(args, p.feedArgs(i)...)
 	}
 	return args
+}
+
+// checks is what a decoder looks after. FLAC sums its frames up; what else has
+// sums is often summed up wrongly.
+func (p *part) checks() []string {
+	if p.Format == "flac" {
+		return []string{"-err_detect", "crccheck"}
+	}
+	return nil
 }
 
 // seconds writes a time as ffmpeg reads it.

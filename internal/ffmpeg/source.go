@@ -36,6 +36,7 @@ type source struct {
 	Format   string        // ffmpeg's name of its demuxer
 	Duration time.Duration // 0 if it is not known
 	Guessed  bool          // Duration is ffmpeg's guess, not the file's own word
+	Promised time.Duration // what the file's head says, where Duration is what is there; else 0
 	Streams  []stream
 }
 
