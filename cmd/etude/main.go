@@ -19,18 +19,19 @@ import (
 var version = "dev"
 
 type cli struct {
-	Serve     serveCmd           `cmd:"" help:"Run the server: the site for people, the AWS endpoint for programs, and the workers."`
-	Demo      demoCmd            `cmd:"" help:"Take a song through the whole flow, through the public interfaces only, and check the results."`
-	Transcode transcodeCmd       `cmd:"" help:"Convert files on this machine: the same engine, without a server."`
-	Doctor    doctorCmd          `cmd:"" help:"Look at what serve would use, with the same flags, and say what is missing."`
-	Ready     readyCmd           `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
-	User      userCmd            `cmd:"" help:"Manage the accounts of the site."`
-	Rule      ruleCmd            `cmd:"" help:"Manage the rules: objects like this become jobs like that."`
-	Listen    listenCmd          `cmd:"" help:"Have the messages of a topic posted to a program on this machine, which needs no address on the Internet."`
-	Key       keyCmd             `cmd:"" help:"Manage the access keys of programs."`
-	AWSModel  awsModelCmd        `cmd:"" name:"aws-model" help:"The description of Elastic Transcoder that AWS's tools need."`
-	Import    importPipelinesCmd `cmd:"" name:"import-pipelines" help:"Bring pipelines and custom presets of Elastic Transcoder with their ids. Works while the server runs."`
-	Version   versionCmd         `cmd:"" help:"Print the version."`
+	Serve      serveCmd           `cmd:"" help:"Run the server: the site for people, the AWS endpoint for programs, and the workers."`
+	Demo       demoCmd            `cmd:"" help:"Take a song through the whole flow, through the public interfaces only, and check the results."`
+	Transcode  transcodeCmd       `cmd:"" help:"Convert files on this machine: the same engine, without a server."`
+	Doctor     doctorCmd          `cmd:"" help:"Look at what serve would use, with the same flags, and say what is missing."`
+	Ready      readyCmd           `cmd:"" help:"Exit with 0 if the server serves, else with 1."`
+	User       userCmd            `cmd:"" help:"Manage the accounts of the site."`
+	Rule       ruleCmd            `cmd:"" help:"Manage the rules: objects like this become jobs like that."`
+	Listen     listenCmd          `cmd:"" help:"Have the messages of a topic posted to a program on this machine, which needs no address on the Internet."`
+	Key        keyCmd             `cmd:"" help:"Manage the access keys of programs."`
+	SigningKey signingKeyCmd      `cmd:"" help:"Rotate the key that messages are signed with."`
+	AWSModel   awsModelCmd        `cmd:"" name:"aws-model" help:"The description of Elastic Transcoder that AWS's tools need."`
+	Import     importPipelinesCmd `cmd:"" name:"import-pipelines" help:"Bring pipelines and custom presets of Elastic Transcoder with their ids. Works while the server runs."`
+	Version    versionCmd         `cmd:"" help:"Print the version."`
 }
 
 type versionCmd struct{}
