@@ -78,11 +78,11 @@ func queue(t *testing.T, url, name string) (arn string, receive func() []string)
 			t.Fatal(err)
 		}
 		for _, m := range out.Messages {
-			text := aws.ToString(m.Body)
+			text := []string{aws.ToString(m.Body)}
 			for name, v := range m.MessageAttributes {
-				text += "|" + name + "=" + aws.ToString(v.DataType) + ":" + aws.ToString(v.StringValue) + string(v.BinaryValue)
+				text = append(text, name+"="+aws.ToString(v.DataType)+":"+aws.ToString(v.StringValue)+string(v.BinaryValue))
 			}
-			all = append(all, text)
+			all = append(all, strings.Join(text, "|"))
 		}
 		return all
 	}

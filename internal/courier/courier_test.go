@@ -91,7 +91,7 @@ func recorder(t *testing.T, answer string) (url string, requests <-chan string) 
 				}
 				_, _ = io.Copy(io.Discard, req.Body)
 				got <- text.String()
-				io.WriteString(conn, answer)
+				_, _ = io.WriteString(conn, answer)
 			}()
 		}
 	}()

@@ -58,17 +58,16 @@ func (m *Mail) check() error {
 	}
 	m.host = u.Hostname()
 	m.client = []mail.Option{mail.WithTimeout(tryTime)}
-	if u.Port() != "" {
-		port, err := strconv.Atoi(u.Port())
-		if err != nil {
+	port := mail.DefaultPortTLS
+	switch {
+	case u.Port() != "":
+		if port, err = strconv.Atoi(u.Port()); err != nil {
 			return fmt.Errorf("SMTP server: the port %q is no number", u.Port())
 		}
-		m.client = append(m.client, mail.WithPort(port))
-	} else if u.Scheme == "smtps" {
-		m.client = append(m.client, mail.WithPort(mail.DefaultPortSSL))
-	} else {
-		m.client = append(m.client, mail.WithPort(mail.DefaultPortTLS))
+	case u.Scheme == "smtps":
+		port = mail.DefaultPortSSL
 	}
+	m.client = append(m.client, mail.WithPort(port))
 	plain := mail.SMTPAuthAutoDiscover
 	switch tls := u.Query().Get("tls"); {
 	case u.Scheme == "smtps":

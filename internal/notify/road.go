@@ -223,7 +223,7 @@ func (r *roads) judge(w *road, answer Answer, err error) (goOn bool) {
 		w.lanes = max(w.lanes/2, 1)
 		w.rest = latest(w.rest, now.Add(rests[min(w.failures, len(rests))-1]))
 	}
-	if answer.RetryAfter > 0 {
+	if err != nil && answer.RetryAfter > 0 {
 		w.rest = latest(w.rest, now.Add(min(answer.RetryAfter, maxRetryAfter)))
 	}
 	if w.running > w.lanes || now.Before(w.rest) || !r.open || w.due.IsZero() || w.due.After(now) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"etude/internal/notify"
 	"etude/internal/transcode"
 )
 
@@ -31,6 +32,11 @@ func TestQueryPlans(t *testing.T) {
 		{"topics", topicsAfter, "sqlite_autoindex_topics_1"},
 		{"all subscriptions", subscriptionsAfter, "subscriptions_live"},
 		{"subscriptions of a topic", subscriptionsOfAfter, "subscriptions_topic"},
+		{"due deliveries", (conn{dialect: SQLite}).claimDeliveries(), "deliveries_due"},
+		{"next due delivery", nextDue, "deliveries_due"},
+		{"all due deliveries", allDue, "deliveries_due"},
+		{"a node's deliveries", "UPDATE deliveries SET node = '' WHERE node = ? AND node <> ''", "deliveries_node"},
+		{"old messages", oldMessages, "messages_publish"},
 		{"expired sessions", "DELETE FROM sessions WHERE expiry_ms <= ?", "sessions_expiry"},
 	}
 	lost, _ := openAttemptsQuery(time.Now(), "", 10)
@@ -55,6 +61,20 @@ func TestQueryPlans(t *testing.T) {
 		}
 		query, _ := livePipelines.page(page)
 		plans = append(plans, plan{"pipelines " + name, query, "sqlite_autoindex_pipelines_1"})
+	}
+
+	for _, f := range []struct {
+		filter notify.DeliveryFilter
+		index  string
+	}{
+		{notify.DeliveryFilter{}, "sqlite_autoindex_deliveries_1"},
+		{notify.DeliveryFilter{State: notify.Pending}, "deliveries_state"},
+		{notify.DeliveryFilter{State: notify.Dead}, "deliveries_state"},
+		{notify.DeliveryFilter{Topic: "t"}, "deliveries_topic"},
+		{notify.DeliveryFilter{Subscription: "s"}, "deliveries_subscription"},
+	} {
+		query, _ := deliveryListing(f.filter).page(down)
+		plans = append(plans, plan{"deliveries", query, f.index})
 	}
 
 	for _, p := range plans {
