@@ -24,15 +24,15 @@ import (
 	"etude/internal/snsmsg"
 )
 
-// endpoint is an endpoint of a subscription, and keeps what it gets.
-type endpoint struct {
+// deliveryEndpoint is an endpoint of a subscription, and keeps what it gets.
+type deliveryEndpoint struct {
 	url string
 	got chan *snsmsg.Message
 }
 
-func newEndpoint(t *testing.T) *endpoint {
+func newDeliveryEndpoint(t *testing.T) *deliveryEndpoint {
 	t.Helper()
-	e := &endpoint{got: make(chan *snsmsg.Message, 10)}
+	e := &deliveryEndpoint{got: make(chan *snsmsg.Message, 10)}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		m, err := snsmsg.Parse(body)
@@ -47,7 +47,7 @@ func newEndpoint(t *testing.T) *endpoint {
 	return e
 }
 
-func (e *endpoint) next(t *testing.T) *snsmsg.Message {
+func (e *deliveryEndpoint) next(t *testing.T) *snsmsg.Message {
 	t.Helper()
 	select {
 	case m := <-e.got:
@@ -126,7 +126,7 @@ func TestDelivery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEndpoint(t)
+	e := newDeliveryEndpoint(t)
 	_, err = client.Subscribe(ctx, &sns.SubscribeInput{TopicArn: topic.TopicArn, Protocol: aws.String("http"), Endpoint: aws.String(e.url)})
 	if err != nil {
 		t.Fatal(err)

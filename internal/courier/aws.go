@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -102,12 +103,25 @@ func (a *awsClients) forget(queue arn.ARN) {
 	delete(a.queues, queue.String())
 }
 
+// regionForm keeps a region to what it may be: it becomes part of the host that
+// is asked, and whoever subscribes chooses it.
+var regionForm = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+
+// parseARN reads the ARN of what a service has.
+func parseARN(text, service string) (arn.ARN, error) {
+	a, err := arn.Parse(text)
+	if err != nil || a.Service != service || !regionForm.MatchString(a.Region) {
+		return arn.ARN{}, fmt.Errorf("%w: %.200q is no ARN of %s", notify.ErrPermanent, text, service)
+	}
+	return a, nil
+}
+
 func (a *awsClients) sendMessage(ctx context.Context, to string, in *sqs.SendMessageInput) (notify.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
-	queue, err := arn.Parse(to)
-	if err != nil || queue.Service != "sqs" {
-		return notify.Answer{}, fmt.Errorf("%w: %.200q is no queue's ARN", notify.ErrPermanent, to)
+	queue, err := parseARN(to, "sqs")
+	if err != nil {
+		return notify.Answer{}, err
 	}
 	client, err := a.sqsClient(ctx, queue.Region)
 	if err != nil {
@@ -202,9 +216,9 @@ func (c *Courier) Redrive(ctx context.Context, p notify.Parcel, queueARN, reason
 func (c *Courier) publish(ctx context.Context, p notify.Parcel) (notify.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
-	topic, err := arn.Parse(p.Subscription.Endpoint)
+	topic, err := parseARN(p.Subscription.Endpoint, "sns")
 	if err != nil {
-		return notify.Answer{}, fmt.Errorf("%w: %.200q is no topic's ARN", notify.ErrPermanent, p.Subscription.Endpoint)
+		return notify.Answer{}, err
 	}
 	client, err := c.aws.snsClient(ctx, topic.Region)
 	if err != nil {

@@ -164,3 +164,27 @@ func testElsewhere(t *testing.T, c *courier.Courier, url string) {
 		t.Errorf("no topic: got %+v and the error %v", answer, err)
 	}
 }
+
+// TestBadARNs has regions that would have AWS's SDK ask another host.
+func TestBadARNs(t *testing.T) {
+	asked := false
+	c := open(t, courier.Config{AWS: &courier.AWS{Load: func(ctx context.Context, region string) (aws.Config, error) {
+		asked = true
+		return load(ctx, region)
+	}}})
+	for _, endpoint := range []string{
+		"arn:aws:sqs:example.org/?x=:123456789012:jobs", "arn:aws:sqs:user@169.254.169.254#:123456789012:jobs", "arn:aws:sqs::123456789012:jobs",
+		"arn:aws:sns:us-east-1:123456789012:jobs", "arn:aws:sqs:us-east-1", "jobs", "",
+	} {
+		p := parcel(endpoint, nil)
+		p.Subscription.Protocol = notify.SQS
+		if _, err := deliver(t, c, p); !errors.Is(err, notify.ErrPermanent) {
+			t.Errorf("%s: got the error %v, want %v", endpoint, err, notify.ErrPermanent)
+		}
+	}
+	p := parcel("arn:aws:sns:x.example.org/:123456789012:jobs", nil)
+	p.Subscription.Protocol = notify.Elsewhere
+	if _, err := deliver(t, c, p); !errors.Is(err, notify.ErrPermanent) || asked {
+		t.Errorf("got the error %v, AWS's configuration asked for: %t", err, asked)
+	}
+}
