@@ -60,8 +60,9 @@ func main() {
 	flag.StringVar(&r.binary, "binary", "", "the etude to run; built anew if empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := r.run(ctx); err != nil {
+	err := r.run(ctx)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
@@ -305,6 +306,7 @@ type found struct{ Told, Dropped, Waiting int }
 func startServer(binary, dir, edge string) (*server, error) {
 	data := filepath.Join(dir, "data")
 	s := &server{ended: make(chan struct{})}
+	//nolint:noctx // it is killed, not cancelled
 	s.cmd = exec.Command(binary, "serve", "--data", data, "--site-addr", "127.0.0.1:0", "--edge-addr", edge, "--log", "json", "--bucket", bucket)
 	s.cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "AWS_REGION=eu-west-1",

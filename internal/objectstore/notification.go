@@ -60,7 +60,7 @@ func (n *notifications) handle(ctx fiber.Ctx) error {
 
 func (n *notifications) answer(ctx fiber.Ctx, bucket string, opts event.SetNotificationOptions) ([]byte, error) {
 	put := ctx.Method() == fiber.MethodPut
-	action, permission := auth.Action(auth.GetBucketNotificationAction), auth.PermissionRead
+	action, permission := auth.GetBucketNotificationAction, auth.PermissionRead
 	if put {
 		action, permission = auth.PutBucketNotificationAction, auth.PermissionWrite
 		if ctx.Request().Header.ContentLength() > maxNotification {

@@ -64,11 +64,12 @@ type Error struct {
 type Argument struct{ Name, Value string }
 
 func (e *Error) Error() string {
-	s := e.Code + ": " + e.Message
+	var b strings.Builder
+	b.WriteString(e.Code + ": " + e.Message)
 	for _, a := range e.Arguments {
-		s += fmt.Sprintf(" (%s %.256q)", a.Name, a.Value)
+		fmt.Fprintf(&b, " (%s %.256q)", a.Name, a.Value)
 	}
-	return s
+	return b.String()
 }
 
 func invalid(message, name, value string) *Error {
