@@ -1,7 +1,6 @@
 package ffmpeg_test
 
 import (
-	"fmt"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -24,7 +23,7 @@ func TestLoudnessTarget(t *testing.T) {
 	target := transcode.LoudnessTarget{Integrated: -14, TruePeak: -1.5}
 	var outputs []transcode.Rendition
 	for i, preset := range []string{"300300", "300110", "100110", "300010", "200060"} { // WAV, FLAC, AAC, MP3, TS
-		outputs = append(outputs, transcode.Rendition{Name: fmt.Sprint(i + 1), Preset: system(t, preset), Loudness: &target})
+		outputs = append(outputs, transcode.Rendition{Name: strconv.Itoa(i + 1), Preset: system(t, preset), Loudness: &target})
 	}
 	outputs[3].Layout, outputs[3].SegmentLength = transcode.ByteRanges, 1e9
 	soft := transcode.LoudnessTarget{Integrated: -30, TruePeak: -1}
