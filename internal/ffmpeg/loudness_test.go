@@ -22,7 +22,7 @@ func TestLoudnessTarget(t *testing.T) {
 	input := ffmpegtest.Clip(t, ffmpegtest.Spec{Name: "in.wav", Samples: 3 * 44100, Sound: music})
 	target := transcode.LoudnessTarget{Integrated: -14, TruePeak: -1.5}
 	var outputs []transcode.Rendition
-	for i, preset := range []string{"300300", "300110", "100110", "300010", "200060"} { // WAV, FLAC, AAC, MP3, TS
+	for i, preset := range []string{"300300", "100110", "300010", "200060"} { // WAV, AAC, MP3, TS
 		outputs = append(outputs, transcode.Rendition{Name: strconv.Itoa(i + 1), Preset: system(t, preset), Loudness: &target})
 	}
 	outputs[3].Layout, outputs[3].SegmentLength = transcode.ByteRanges, 1e9
