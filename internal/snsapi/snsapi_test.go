@@ -46,7 +46,7 @@ func TestXML(t *testing.T) {
   </ResponseMetadata>
 </ListSubscriptionsByTopicResponse>
 `},
-		{"Subscribe", form("Subscribe", "TopicArn", topic, "Protocol", "https", "Endpoint", "https://ann:secret@example.com/a"), 200,
+		{"Subscribe", form("Subscribe", "TopicArn", topic, "Protocol", "https", "Endpoint", "https://ann:s@cret@example.com/a@b"), 200,
 			`<SubscribeResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">
   <SubscribeResult>
     <SubscriptionArn>pending confirmation</SubscriptionArn>
@@ -65,7 +65,7 @@ func TestXML(t *testing.T) {
         <Protocol>https</Protocol>
         <SubscriptionArn>PendingConfirmation</SubscriptionArn>
         <Owner>123456789012</Owner>
-        <Endpoint>https://****:****@example.com/a</Endpoint>
+        <Endpoint>https://****:****@example.com/a@b</Endpoint>
       </member>
     </Subscriptions>
   </ListSubscriptionsResult>

@@ -3,7 +3,6 @@ package snsapi
 import (
 	"context"
 	"maps"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -97,15 +96,22 @@ func (a *api) list(ctx context.Context, r awsquery.Request, topic notify.TopicAR
 	return page1(list, more, after), nil
 }
 
-// masked hides the password that an endpoint may have.
+// masked hides the name and password that an endpoint may have: all that is
+// before the last @ of where the host is.
 func masked(endpoint string) string {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.User == nil {
+	scheme, rest, ok := strings.Cut(endpoint, "://")
+	if !ok {
 		return endpoint
 	}
-	before, after, _ := strings.Cut(endpoint, "@")
-	scheme, _, _ := strings.Cut(before, "://")
-	return scheme + "://****:****@" + after
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
+	if at < 0 {
+		return endpoint
+	}
+	return scheme + "://****:****" + rest[at:]
 }
 
 func (a *api) getSubscriptionAttributes(ctx context.Context, r awsquery.Request) ([]awsquery.Element, error) {
