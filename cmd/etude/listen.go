@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -71,14 +72,10 @@ func (cmd *listenCmd) Run(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// findServer fills in where the server is, and the access key: those of AWS's
-// tools, or of a server whose directory is here.
+// findServer fills in where the server is, and the access key: the one of the
+// environment, else that of a server whose directory is here, else that of AWS's
+// tools, which may look for it in the network.
 func (cmd *listenCmd) findServer(ctx context.Context, c *listen.Client) error {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region))
-	if err != nil {
-		return fmt.Errorf("load AWS's configuration: %w", err)
-	}
-	c.Credentials = cfg.Credentials
 	local, notHere := findServer(cmd.Data)
 	if c.Endpoint == "" {
 		if notHere != nil {
@@ -86,17 +83,22 @@ func (cmd *listenCmd) findServer(ctx context.Context, c *listen.Client) error {
 		}
 		c.Endpoint = local.Edge
 	}
-	if _, err := cfg.Credentials.Retrieve(ctx); err == nil {
-		return nil
-	}
-	if notHere == nil && c.Endpoint == local.Edge {
+	if os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "" && notHere == nil && c.Endpoint == local.Edge {
 		var kept keptCredentials
 		if err := (&dataDir{path: cmd.Data}).readJSON("credentials.json", &kept); err == nil && kept.AccessKeyID != "" {
 			c.Credentials = credentials.NewStaticCredentialsProvider(kept.AccessKeyID, kept.SecretAccessKey, "")
 			return nil
 		}
 	}
-	return errors.New("there is no access key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (etude key add makes one)")
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(c.Region))
+	if err == nil {
+		c.Credentials = cfg.Credentials
+		_, err = cfg.Credentials.Retrieve(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("there is no access key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (etude key add makes one): %w", err)
+	}
+	return nil
 }
 
 // tellOfListening words what a listener tells of, on one line.

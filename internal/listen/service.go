@@ -67,8 +67,8 @@ type Service struct {
 
 	mu       sync.Mutex
 	closed   bool
-	sessions map[string]*session      // by endpoint
-	arrivals map[string]chan struct{} // closed when the endpoint's listener comes
+	sessions map[string]*session // by endpoint
+	arrivals map[string]*arrival // by endpoint
 }
 
 // New returns a Service of cfg, or says what is missing.
@@ -79,7 +79,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{Config: cfg, sessions: map[string]*session{}, arrivals: map[string]chan struct{}{}}, nil
+	return &Service{Config: cfg, sessions: map[string]*session{}, arrivals: map[string]*arrival{}}, nil
 }
 
 // session is a listener that is connected.
@@ -118,7 +118,7 @@ func (s *Service) enter(endpoint string) *session {
 	fresh := newSession()
 	s.sessions[endpoint] = fresh
 	if waiting := s.arrivals[endpoint]; waiting != nil {
-		close(waiting)
+		close(waiting.came)
 		delete(s.arrivals, endpoint)
 	}
 	return fresh
@@ -144,27 +144,51 @@ func (s *Service) Close() {
 	}
 }
 
+// arrival is waited for by those who have something for a listener.
+type arrival struct {
+	came    chan struct{} // closed when it comes
+	waiters int
+}
+
 // await returns the endpoint's session, once there is one.
 func (s *Service) await(ctx context.Context, endpoint string) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		s.mu.Lock()
-		found := s.sessions[endpoint]
-		arrival := s.arrivals[endpoint]
-		if found == nil && arrival == nil {
-			arrival = make(chan struct{})
-			s.arrivals[endpoint] = arrival
-		}
-		s.mu.Unlock()
+		found, a := s.session(endpoint)
 		if found != nil {
 			return found, nil
 		}
 		select {
-		case <-arrival:
+		case <-a.came:
 		case <-ctx.Done():
+			s.giveUp(endpoint, a)
 			return nil, errors.New("nobody listens, on this node")
 		}
+	}
+}
+
+// session returns the endpoint's, or what to wait for.
+func (s *Service) session(endpoint string) (*session, *arrival) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.sessions[endpoint]; found != nil {
+		return found, nil
+	}
+	a := s.arrivals[endpoint]
+	if a == nil {
+		a = &arrival{came: make(chan struct{})}
+		s.arrivals[endpoint] = a
+	}
+	a.waiters++
+	return nil, a
+}
+
+func (s *Service) giveUp(endpoint string, a *arrival) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.waiters--; a.waiters == 0 && s.arrivals[endpoint] == a {
+		delete(s.arrivals, endpoint)
 	}
 }
 
