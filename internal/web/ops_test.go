@@ -319,6 +319,13 @@ func TestOpsDeliveries(t *testing.T) {
 	v.get("/ops/deliveries?state=Dead&endpoint=one&topic="+string(topic)).shows(http.StatusOK).count("#ops .file", 1)
 	v.get("/ops/deliveries?state=Delivered").shows(http.StatusOK).has("#ops .empty", "No delivery is like that.")
 
+	subs, _, err := s.notify.ListSubscriptions(ctx, topic, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// All that the list shows are sent again, and no others.
+	v.get("/ops/deliveries?state=Dead&subscription="+string(subs[0].ARN)).shows(http.StatusOK).
+		count("form[action=/ops/deliveries/replay] input[name=subscription][value="+string(subs[0].ARN)+"]", 1)
 	at, _ := attribute(page.all("#ops .file h3 a")[0], "href")
 	page = v.get(at).shows(http.StatusOK)
 	page.has(".file", "Try 1")

@@ -40,7 +40,8 @@ type deliveryFilter struct {
 	Topics   []option
 	Endpoint string
 	Topic    string
-	Dead     bool // the list is of dead letters, so that all of them may be tried again
+	Only     string // the ARN of a subscription; empty for all
+	Dead     bool   // the list is of dead letters, so that all of them may be tried again
 }
 
 func deliveryURL(id notify.DeliveryID) string { return "/ops/deliveries/" + url.PathEscape(string(id)) }
@@ -61,7 +62,7 @@ func (s *Site) deliveriesPage(w http.ResponseWriter, v *visit) {
 		s.broken(w, v.Request, err)
 		return
 	}
-	form := deliveryFilter{States: options(string(f.State), "Any state", deliveryStates...), Endpoint: f.Endpoint, Topic: string(f.Topic), Dead: f.State == notify.Dead}
+	form := deliveryFilter{States: options(string(f.State), "Any state", deliveryStates...), Endpoint: f.Endpoint, Topic: string(f.Topic), Only: string(f.Subscription), Dead: f.State == notify.Dead}
 	form.Topics = []option{{Text: "Any topic", Selected: f.Topic == ""}}
 	known := f.Topic == ""
 	for _, t := range topics {

@@ -146,12 +146,13 @@ func (p *Publisher) Confirmation(topic, token string) Message {
 // Sign signs m by its SignatureVersion.
 func (p *Publisher) Sign(t testing.TB, m Message) Message {
 	t.Helper()
-	text := ""
+	var b strings.Builder
 	for _, name := range strings.Fields("Message MessageId Subject SubscribeURL Timestamp Token TopicArn Type") {
 		if v, ok := m[name]; ok {
-			text += name + "\n" + v + "\n"
+			b.WriteString(name + "\n" + v + "\n")
 		}
 	}
+	text := b.String()
 	hash, sum := crypto.SHA256, make([]byte, 0, 32)
 	if m["SignatureVersion"] == "1" {
 		s := sha1.Sum([]byte(text)) //nolint:gosec // what SNS signs with by default
