@@ -159,7 +159,10 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}
-	return encoded, err
+	if err != nil {
+		return nil, err
+	}
+	return encoded, onlyFiles(encoded)
 }
 
 // encode is one call of Encode.
