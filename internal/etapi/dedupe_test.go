@@ -11,7 +11,7 @@ func TestDedupeMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if spec.DedupeKey != "request//7" || spec.UserMetadata[DedupeMetadata] != "7" {
+	if spec.DedupeKey != "request/owner/7" || spec.UserMetadata[DedupeMetadata] != "7" {
 		t.Errorf("got key %q and metadata %v, want the value in both", spec.DedupeKey, spec.UserMetadata)
 	}
 	spec, err = createJob(`{"PipelineId":"1111111111111-abcde1","Input":{"Key":"a"},"Outputs":[{"Key":"b","PresetId":"1351620000001-300110"}]}`)
