@@ -48,12 +48,13 @@ var mayImport = map[string][]string{
 	"queue":       {"transcode", "notify", "event"},
 	"sqssource":   {"s3event"},
 	"sqlstore":    {"transcode", "notify", "signkey", "account", "event", "hook", "inbox", "rule", "s3event"},
-	"ffmpeg":      {"confine", "manifest", "measure", "transcode"},
+	"ffmpeg":      {"audiofile", "confine", "manifest", "measure", "transcode"},
 
 	// Leaves and build tools.
 	"confine":           nil,
 	"awsauth":           {"account", "sigv4"},
 	"awsquery":          {"account", "awsauth", "sigv4"},
+	"audiofile":         nil,
 	"manifest":          nil,
 	"outbound":          nil,
 	"s3event":           nil,
