@@ -10,15 +10,17 @@ import (
 
 // encodeWords reads what ffmpeg says when it encodes.
 type encodeWords struct {
-	streams []int         // the inputs', that are decoded
-	samples []int64       // per channel, decoded from each; -1 until it is known
-	damaged bool          // some of the inputs did not decode
-	graphs  int           // how often the way out of an input was set up
-	fed     map[int]int64 // samples per channel that each encoder got
+	streams []int          // the inputs', that are decoded
+	samples []int64        // per channel, decoded from each; -1 until it is known
+	damaged bool           // some of the inputs did not decode
+	graphs  int            // how often the way out of an input was set up
+	fed     map[int]int64  // samples per channel that each encoder got
+	inputs  map[int]string // the first word on the sound of each input
+	begun   bool           // the words on inputs are over
 }
 
 func newEncodeWords(p *plan) *encodeWords {
-	w := &encodeWords{fed: map[int]int64{}}
+	w := &encodeWords{fed: map[int]int64{}, inputs: map[int]string{}}
 	for _, in := range p.Parts {
 		w.streams, w.samples = append(w.streams, in.Stream), append(w.samples, -1)
 	}
@@ -29,11 +31,16 @@ var (
 	// Newer versions of ffmpeg add the decoder's errors.
 	decodedLine = regexp.MustCompile(`^\[verbose\]   Input stream #(\d+):(\d+) \(audio\): .* frames decoded(?:; (\d+) decode errors)? \((\d+) samples\)`)
 	fedLine     = regexp.MustCompile(`^\[verbose\]   Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)`)
+	inputLine   = regexp.MustCompile(`^\[info\]   Stream #(\d+):(\d+).*?: Audio: (\w+).*?, (\d+) Hz, (\w+),`)
 	graphLine   = regexp.MustCompile(`^\[graph_\d+_in_\d+_\d+ @ \w+\] \[verbose\] tb:`)
 	damagedLine = regexp.MustCompile(`Error while decoding stream #\d+:|Error submitting (a )?packet to (the )?decoder|CRC error at PTS`)
 )
 
 func (w *encodeWords) line(line string) {
+	w.begun = w.begun || strings.HasPrefix(line, "[info] Output #")
+	if m := inputLine.FindStringSubmatch(line); m != nil && !w.begun && w.inputs[number(m[1])] == "" {
+		w.inputs[number(m[1])] = fmt.Sprintf("#%s %s %s %s", m[2], m[3], m[4], m[5])
+	}
 	if damagedLine.MatchString(line) {
 		w.damaged = true
 	}
@@ -53,6 +60,17 @@ func (w *encodeWords) line(line string) {
 	}
 }
 
+// differ reports whether an input that was sniffed is something else.
+func (w *encodeWords) differ(p *plan) bool {
+	for i, in := range p.Parts {
+		want := fmt.Sprintf("#%d %s %d %s", in.Stream, in.Codec, in.Rate, layouts[in.Channels])
+		if in.Sniffed && w.inputs[i] != want {
+			return true
+		}
+	}
+	return false
+}
+
 // empty reports whether nothing came out of the first input.
 func (w *encodeWords) empty() bool { return w.samples[0] == 0 }
 
@@ -61,9 +79,11 @@ type decoded struct {
 	inputs  []time.Duration // how long each plays
 	wants   []int64         // samples per channel that each track of the plan is to have
 	clips   []string        // remark on each track
-	resized int             // of how many parts the sample rate was changed before they were joined
-	changes int             // how often an input changed its rate or channels
-	remark  string          // on what is missing; empty for none
+	fed     []int64         // samples per channel that the encoder of each track got
+	sounds  map[int]*splitSound
+	resized int    // of how many parts the sample rate was changed before they were joined
+	changes int    // how often an input changed its rate or channels
+	remark  string // on what is missing; empty for none
 	log     string
 }
 
@@ -172,7 +192,7 @@ func (d *decoded) track(p *plan, t *track, total, fed int64) {
 	case beyond:
 		remark = clipShort
 	}
-	d.wants, d.clips = append(d.wants, want), append(d.clips, remark)
+	d.wants, d.clips, d.fed = append(d.wants, want), append(d.clips, remark), append(d.fed, fed)
 }
 
 // convertSamples returns how many samples some are at another rate, rounded.

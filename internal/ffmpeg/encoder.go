@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -52,11 +53,20 @@ type Config struct {
 	// Stall is how long a child process may make no progress before it is
 	// killed; 0 for a minute.
 	Stall time.Duration
+
+	// Cores is how many encoders may work on one long file at once, each on a
+	// segment of it; 0 for as many as the process may use. With 1, files are
+	// encoded whole.
+	Cores int
+	// Segment is about how long the segments of a long file are; 0 for 40 s.
+	// What is shorter is encoded whole.
+	Segment time.Duration
 }
 
 // Encoder is a transcode.Encoder on ffmpeg. Its methods may be called at once.
 type Encoder struct {
-	cfg Config
+	cfg  Config
+	pool *pool
 
 	mu    sync.Mutex
 	ready *toolchain // nil until it was found out
@@ -83,6 +93,8 @@ func New(cfg Config) (*Encoder, error) {
 	setDefault(&cfg.FileSize, 16<<30)
 	setDefault(&cfg.MaxDuration, 12*time.Hour)
 	setDefault(&cfg.Stall, time.Minute)
+	setDefault(&cfg.Cores, runtime.GOMAXPROCS(0))
+	setDefault(&cfg.Segment, usualLength)
 	for _, program := range []*string{&cfg.FFmpeg, &cfg.FFprobe} {
 		path, err := findProgram(*program)
 		if err != nil {
@@ -90,7 +102,7 @@ func New(cfg Config) (*Encoder, error) {
 		}
 		*program = path
 	}
-	return &Encoder{cfg: cfg}, nil
+	return &Encoder{cfg: cfg, pool: &pool{cores: cfg.Cores}}, nil
 }
 
 func setDefault[T comparable](v *T, value T) {
@@ -150,8 +162,13 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 	if err != nil {
 		return nil, err
 	}
-	r := &encode{toolchain: t, cfg: e.cfg, meter: newMeter(progress), sources: enc.Inputs}
+	split, leave := e.pool.enter()
+	defer leave()
+	r := &encode{toolchain: t, cfg: e.cfg, pool: e.pool, lanes: 1, meter: newMeter(progress), sources: enc.Inputs}
 	defer r.meter.close()
+	if split {
+		r.lanes = e.cfg.Cores
+	}
 	if err := r.open(enc); err != nil {
 		return nil, err
 	}
@@ -169,6 +186,8 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 type encode struct {
 	*toolchain
 	cfg     Config
+	pool    *pool
+	lanes   int // on how many cores a track may be encoded at once
 	meter   *meter
 	sources []transcode.Source
 	inputs  []string // absolute paths of the sources
@@ -179,6 +198,8 @@ type encode struct {
 	// where nobody does.
 	listen func(rate, channels int) listener
 	heard  *ears // nil if nobody measures
+
+	joined func(*track, *splitSound) // is told of what was joined; nil for nobody
 }
 
 // open checks the files and names that were handed in.
@@ -235,14 +256,40 @@ func aboutInput(i, n int, err error) error {
 	return &named
 }
 
-// run is the story: probe, plan, encode, verify.
+// run is the story: look at the inputs, plan, encode, verify.
 func (r *encode) run(ctx context.Context, enc transcode.Encoding) (*transcode.Encoded, error) {
-	renditions := enc.Outputs
 	r.meter.report(transcode.Probing, 0)
-	encoded := &transcode.Encoded{Outputs: make([]transcode.EncodedOutput, len(renditions))}
+	listen := r.listen
+	encoded, err := r.runOn(ctx, enc, r.sniffs(enc.Outputs))
+	if errors.Is(err, errNotSniffed) {
+		r.listen = listen
+		return r.runOn(ctx, enc, false)
+	}
+	return encoded, err
+}
+
+// errNotSniffed says that inputs are not what their first bytes say, or that
+// something is wrong with them: only a probe can tell what.
+var errNotSniffed = errors.New("the input is not what it seems to be")
+
+// sniffs reports whether all that is needed of the inputs can be sniffed: their
+// pictures cannot, nor a bit rate that is to be kept.
+func (r *encode) sniffs(renditions []transcode.Rendition) bool {
+	return !slices.ContainsFunc(renditions, func(o transcode.Rendition) bool {
+		if o.Art != nil || o.Preset.Audio == nil {
+			return true
+		}
+		t := findTarget(o.Preset.Container, o.Preset.Audio.Codec)
+		return t == nil || t.lossy() && number(o.Preset.Audio.BitRate) == 0
+	})
+}
+
+// runOn runs on what was sniffed of the inputs, or else on what was probed.
+func (r *encode) runOn(ctx context.Context, enc transcode.Encoding, sniffing bool) (*transcode.Encoded, error) {
+	encoded := &transcode.Encoded{Outputs: make([]transcode.EncodedOutput, len(enc.Outputs))}
 	var found []*source
 	for i := range r.inputs {
-		src, err := r.probe(ctx, i)
+		src, err := r.look(ctx, i, sniffing)
 		if err != nil {
 			return nil, r.about(i, err)
 		}
@@ -253,15 +300,41 @@ func (r *encode) run(ctx context.Context, enc transcode.Encoding) (*transcode.En
 		encoded.Inputs = append(encoded.Inputs, transcode.Detected{FileSize: r.sizes[i], Duration: src.Duration})
 		r.meter.report(transcode.Probing, probeShare*float64(i+1)/float64(len(r.inputs)))
 	}
-	p, err := newPlan(found, r.sources, renditions, r.can, r.cfg.MaxDuration)
+	if slices.ContainsFunc(found, func(s *source) bool { return s.Sniffed }) {
+		encoded, err := r.runFound(ctx, enc, found, encoded)
+		var failure *transcode.Failure
+		if errors.As(err, &failure) {
+			return nil, errNotSniffed
+		}
+		return encoded, err
+	}
+	return r.runFound(ctx, enc, found, encoded)
+}
+
+// look sniffs at an input, or else probes it.
+func (r *encode) look(ctx context.Context, i int, sniffing bool) (*source, error) {
+	if sniffing {
+		if src := sniff(r.inputs[i], r.sizes[i]); src != nil {
+			return src, nil
+		}
+	}
+	return r.probe(ctx, i)
+}
+
+// runFound runs on what was found in the inputs.
+func (r *encode) runFound(ctx context.Context, enc transcode.Encoding, found []*source, encoded *transcode.Encoded) (*transcode.Encoded, error) {
+	p, err := newPlan(found, r.sources, enc.Outputs, r.can, r.cfg.MaxDuration)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.limitTags(r.inputs[0]); err != nil {
 		return nil, fmt.Errorf("open input 1: %w", err)
 	}
-	if err := r.addArt(ctx, p, found[0], renditions); err != nil {
+	if err := r.addArt(ctx, p, found[0], enc.Outputs); err != nil {
 		return nil, err
+	}
+	for i, src := range found {
+		p.Parts[i].Sniffed = src.Sniffed
 	}
 	r.measureJoined(p, enc.Measure)
 	if err := r.make(ctx, p, encoded); err != nil {
@@ -287,8 +360,10 @@ func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 			second.Tracks = append(second.Tracks, t)
 		}
 	}
-	if len(second.Tracks) > 0 {
-		r.meter.scale(0, 0.5)
+	for _, p := range []*plan{&first, &second} {
+		if len(p.Tracks) > 0 {
+			r.meter.expect(p.cost())
+		}
 	}
 	if len(first.Tracks) > 0 || len(second.Tracks) > 0 && r.listen != nil {
 		if err := r.pass(ctx, &first, encoded); err != nil {
@@ -296,14 +371,23 @@ func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 		}
 	}
 	if len(second.Tracks) > 0 {
-		r.meter.scale(0.5, 1)
 		r.listen = nil
 		r.setGains(&second)
 		if err := r.pass(ctx, &second, encoded); err != nil {
 			return err
 		}
 	}
+	r.meter.report(transcode.Verifying, 1)
 	return r.removeArt(p)
+}
+
+// known returns what is known already of a plan's tracks, whose files are there.
+func (r *encode) known(p *plan, done *decoded, check *early) map[int]*facts {
+	if len(check.p.Tracks) != len(p.Tracks) || check.split != len(done.sounds) {
+		return nil // some were dropped, or encoded again
+	}
+	check.open()
+	return check.facts()
 }
 
 // pass encodes and verifies the tracks of a plan in one go.
@@ -312,7 +396,13 @@ func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 		p.Heard = true
 		p.addFeed(p.joined())
 	}
-	done, err := r.encode(ctx, p)
+	p.splitTracks(r.lanes, r.cfg.Segment)
+	check, err := r.startEarly(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer check.close()
+	done, err := r.encode(ctx, p, check)
 	if err != nil {
 		return err
 	}
@@ -323,7 +413,10 @@ func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 	if p.dropShort(done); len(p.Tracks) == 0 {
 		return nil
 	}
-	facts, err := r.verify(ctx, p, done)
+	if err := r.finish(ctx, p, done); err != nil {
+		return err
+	}
+	facts, err := r.verify(ctx, p, done, r.known(p, done, check))
 	if err != nil {
 		return err
 	}
@@ -358,6 +451,8 @@ func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 	if len(again.Tracks) == 0 {
 		return nil
 	}
+	again.Feeds = nil
+	r.meter.expect(again.cost())
 	return r.pass(ctx, &again, encoded)
 }
 
@@ -401,8 +496,9 @@ func (r *encode) probe(ctx context.Context, i int) (*source, error) {
 }
 
 // encode makes all tracks of a plan.
-func (r *encode) encode(ctx context.Context, p *plan) (*decoded, error) {
-	r.meter.report(transcode.Transcoding, probeShare)
+func (r *encode) encode(ctx context.Context, p *plan, check *early) (*decoded, error) {
+	decoding := r.meter.step(p.decodeCost())
+	decoding(transcode.Transcoding, 0)
 	words := newEncodeWords(p)
 	expected := p.longest()
 	c := &command{
@@ -414,11 +510,16 @@ func (r *encode) encode(ctx context.Context, p *plan) (*decoded, error) {
 		stall:   r.cfg.Stall + p.skips()/skipSpeed,
 		line:    words.line,
 	}
+	grown := make(chan struct{}, 1)
 	c.stdout = &lineWriter{line: newClock(func(at time.Duration) {
 		c.alive()
-		r.meter.report(transcode.Transcoding, probeShare+p.encodeShare()*share(at, expected))
+		select {
+		case grown <- struct{}{}:
+		default:
+		}
+		decoding(transcode.Transcoding, share(at, expected))
 	}).line}
-	tail, err := r.decode(ctx, p, c)
+	tail, sounds, err := r.decode(ctx, p, c, check, grown)
 	var exit *exitError
 	switch {
 	case errors.As(err, &exit):
@@ -426,29 +527,81 @@ func (r *encode) encode(ctx context.Context, p *plan) (*decoded, error) {
 	case err != nil:
 		return nil, fmt.Errorf("encode: %w", err)
 	}
-	return words.decoded(p, tail)
+	if words.differ(p) {
+		return nil, errNotSniffed
+	}
+	decoding(transcode.Transcoding, 1)
+	for i, s := range sounds {
+		words.fed[i] = s.Samples
+	}
+	done, err := words.decoded(p, tail)
+	if err != nil {
+		return nil, err
+	}
+	done.sounds = sounds
+	for i, s := range sounds {
+		if r.joined != nil {
+			r.joined(&p.Tracks[i], s)
+		}
+	}
+	return done, r.encodeWhole(ctx, p, done)
 }
 
-// decode runs the command that makes a plan's tracks and feeds, and has the
-// feeds heard. Like the sandbox, it returns the tail of the command's stderr.
-func (r *encode) decode(ctx context.Context, p *plan, c *command) (tail string, err error) {
+// encodeWhole makes those tracks in one go, by another decode, whose segments
+// could not be joined.
+func (r *encode) encodeWhole(ctx context.Context, p *plan, done *decoded) error {
+	whole := *p
+	whole.Tracks, whole.Feeds, whole.Heard = nil, nil, false
+	var which []int
+	for i := range p.Tracks {
+		if s := done.sounds[i]; s != nil && s.Unfit {
+			r.cfg.Logger.Warn("segments cannot be joined: the file is encoded again as a whole", "output", p.Tracks[i].File)
+			p.Tracks[i].Split = nil
+			which = append(which, i)
+			whole.Tracks = append(whole.Tracks, p.Tracks[i])
+		}
+	}
+	if len(which) == 0 {
+		return nil
+	}
+	none := &early{}
+	again, err := r.encode(ctx, &whole, none)
+	if err != nil {
+		return err
+	}
+	for i, track := range which {
+		done.fed[track] = again.fed[i]
+		delete(done.sounds, track)
+	}
+	return nil
+}
+
+// decode runs the command that makes a plan's tracks and feeds, has the feeds
+// heard and the tracks that are split encoded. Like the sandbox, it returns the
+// tail of the command's stderr; and the sound of tracks, by their index.
+// Meanwhile they are checked; grown says when a file has.
+func (r *encode) decode(ctx context.Context, p *plan, c *command, check *early, grown chan struct{}) (tail string, sounds map[int]*splitSound, err error) {
 	feeds, err := openFeeds(p, c)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if p.Heard {
 		l, ear := r.listen(p.Rate, p.Channels), feeds.windows[p.addFeed(p.joined())].hear(0)
 		group.Go(func() error { return ear.tell(l) })
 	}
+	s := r.newSpread(p, feeds, check)
+	s.start(ctx, group)
+	group.Go(func() error { return check.follow(ctx, r.dir, grown) })
 	group.Go(func() error { return feeds.fill(ctx, c) })
 	group.Go(func() error {
 		var err error
 		tail, err = r.sandbox.run(ctx, c)
+		close(grown)
 		return err
 	})
 	err = group.Wait()
-	return tail, err
+	return tail, s.sounds(), err
 }
 
 // skipSpeed is how many times faster than it plays an input can be decoded at

@@ -35,11 +35,11 @@ func TestJoinMost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		done, err := r.encode(t.Context(), p)
+		done, err := r.encode(t.Context(), p, &early{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		facts, err := r.verify(t.Context(), p, done)
+		facts, err := r.verify(t.Context(), p, done, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

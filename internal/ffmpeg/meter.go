@@ -15,10 +15,16 @@ type meter struct {
 	mu    sync.Mutex
 	tell  func(transcode.Progress) // nil when it is closed
 	last  transcode.Progress
-	from  float64 // what is reported is from here on,
-	span  float64 // over so much; 0 for all
 	since time.Time
+	begun time.Time // of all but probing; zero before
+	from  float64   // what was done then
+	work  float64   // the cost of all but probing
+	done  float64   // of that
 }
+
+// probeShare is the share of all progress that is done when the input was
+// probed.
+const probeShare = 0.02
 
 // newMeter returns a meter for a function that may be nil.
 func newMeter(tell func(transcode.Progress)) *meter { return &meter{tell: tell} }
@@ -31,23 +37,51 @@ func (m *meter) report(phase transcode.Phase, done float64) {
 	if m.tell == nil {
 		return
 	}
-	if m.span > 0 {
-		done = m.from + m.span*min(done, 1)
-	}
+	m.say(phase, done)
+}
+
+func (m *meter) say(phase transcode.Phase, done float64) {
 	p := transcode.Progress{Phase: phase, Done: max(m.last.Done, min(done, 1))}
 	now := time.Now()
-	if p == m.last || p.Phase == m.last.Phase && p.Done < 1 && now.Sub(m.since) < time.Second/10 {
+	if p.Phase == m.last.Phase && (p.Done == m.last.Done || p.Done < 1 && now.Sub(m.since) < time.Second/10) {
 		return
+	}
+	if m.begun.IsZero() && phase != transcode.Probing {
+		m.begun, m.from = now, p.Done
+	}
+	// What is to come takes as long as what was, once there was enough of it.
+	if took := now.Sub(m.begun); !m.begun.IsZero() && took > time.Second && p.Done-m.from > 0.02 {
+		p.Left = time.Duration(float64(took) * (1 - p.Done) / (p.Done - m.from))
 	}
 	m.last, m.since = p, now
 	m.tell(p)
 }
 
-// scale says that what is reported from now on is a part of all the work.
-func (m *meter) scale(from, to float64) {
+// expect adds to the cost of what is to be done after probing.
+func (m *meter) expect(cost float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.from, m.span = from, to-from
+	m.work += cost
+}
+
+// step returns how to say which share of a part of the work, of some cost, is
+// done. It may be called at once with those of other parts; what falls is
+// ignored.
+func (m *meter) step(cost float64) func(phase transcode.Phase, done float64) {
+	was := 0.0
+	return func(phase transcode.Phase, done float64) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if done = min(done, 1); done > was {
+			m.done += (done - was) * cost
+			was = done
+		}
+		if m.tell == nil || m.work <= 0 {
+			return
+		}
+		// Decoding is over when only verifying has a part to do.
+		m.say(phase, probeShare+(1-probeShare)*min(m.done/m.work, 1))
+	}
 }
 
 func (m *meter) close() {

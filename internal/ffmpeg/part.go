@@ -18,6 +18,8 @@ type part struct {
 	Duration time.Duration
 	Guessed  bool          // nobody promised Duration
 	Promised time.Duration // what the file's head says, where that is more; else 0
+	Codec    string
+	Sniffed  bool // all of this is to be compared with the decoder's words
 	cut
 }
 
@@ -203,7 +205,7 @@ func (p *plan) graph() string {
 	}
 	var outputs []string
 	for i := range p.Tracks {
-		outputs = append(outputs, p.trackFilters(&p.Tracks[i]))
+		outputs = append(outputs, p.outputFilters(&p.Tracks[i]))
 	}
 	for _, f := range p.Feeds {
 		outputs = append(outputs, f.Filters)

@@ -54,6 +54,8 @@ type track struct {
 	Loudness *transcode.LoudnessTarget
 	Gain     gain    // to be applied for it
 	first    float64 // the gain, in dB, that was tried first
+	Split    *split  // nil if it is encoded whole
+	Feed     int     // index of the feed that it is made of, if it is split
 }
 
 // What an input may be. DSD, decoded, has 352.8 kHz.
@@ -128,7 +130,7 @@ func (p *plan) choose(found []*source) (streams []*stream, err error) {
 func newPart(src *source, in *stream, span transcode.Span) part {
 	p := part{
 		Format: src.Format, Stream: in.Index, Rate: in.Rate, Channels: in.Channels,
-		Duration: src.Duration, Guessed: src.Guessed, Promised: src.Promised, cut: newCut(span, in.Rate),
+		Duration: src.Duration, Guessed: src.Guessed, Promised: src.Promised, Codec: in.Codec, cut: newCut(span, in.Rate),
 	}
 	if in.Duration > 0 {
 		p.Duration = in.Duration // the rest may be a longer picture
@@ -301,19 +303,25 @@ func (t *track) setProfile(profile string) {
 	t.Longer += 4096
 }
 
-// probeShare is the share of all progress that is done when the input was
-// probed.
-const probeShare = 0.02
-
-// encodeShare is the share of all progress that is encoding; verifying has the
-// rest.
-func (p *plan) encodeShare() float64 {
-	encode, verify := 1.0, 0.0
+// decodeCost is what the one process that decodes has to do, in seconds that
+// could be decoded meanwhile for each second.
+func (p *plan) decodeCost() float64 {
+	cost := 1.0
 	for _, t := range p.Tracks {
-		encode += t.Cost
-		verify++
+		if t.Split == nil {
+			cost += t.Cost
+		}
 	}
-	return (1 - probeShare) * encode / (encode + verify)
+	return cost
+}
+
+// cost is that of all that is to be done of a plan. To verify a track costs 1.
+func (p *plan) cost() float64 {
+	cost := 1.0
+	for _, t := range p.Tracks {
+		cost += t.Cost + 1
+	}
+	return cost
 }
 
 // graphs is in how many places the filters of a plan take sound in.
@@ -395,7 +403,7 @@ func (p *plan) trackArgs(i int, covers map[string]int) []string {
 		args = append(args, "-metadata", tag+"=")
 	}
 	if len(p.Parts) == 1 {
-		args = append(args, "-af", p.trackFilters(t))
+		args = append(args, "-af", p.outputFilters(t))
 	}
 	args = append(args, "-c:a", t.Encoder)
 	if t.BitRate > 0 {
@@ -415,10 +423,9 @@ func (t *track) muxArgs() []string {
 	format, options := t.Format, []string(nil)
 	switch t.Format {
 	case "mp4":
-		options = []string{"-movflags", "+faststart"}
 		if t.codec == "mp3" {
 			// Else the edit list, in milliseconds, cuts off the last packet.
-			options = append(options, "-movie_timescale", strconv.Itoa(t.Rate))
+			options = []string{"-movflags", "+faststart", "-movie_timescale", strconv.Itoa(t.Rate)}
 		}
 	case "fmp4":
 		// delay_moov has the edit list written that takes the encoder's delay
@@ -440,6 +447,17 @@ func (t *track) muxArgs() []string {
 		}
 	}
 	return append(options, "-f", format, "file:"+t.File)
+}
+
+// outputFilters returns the conversions of what the decode makes of a track. If
+// that is split, it is a shell: a file with everything but the sound, of which
+// it has some packets only.
+func (p *plan) outputFilters(t *track) string {
+	filters := p.trackFilters(t)
+	if t.Split != nil {
+		filters += fmt.Sprintf(",atrim=end_sample=%d", 4*t.Split.Frame)
+	}
+	return filters
 }
 
 // trackFilters returns the conversions of one track.
@@ -495,18 +513,40 @@ func convert(from, to int, options []string, out string) string {
 	return strings.Join(append(chain, resample, out), ",")
 }
 
-// verifyArgs returns the arguments that decode every track to its end and list
-// what comes out, as framecrc does: a line for each 65536 samples.
-func (p *plan) verifyArgs() []string {
+// coded are the tracks that have to be decoded to be verified.
+func (p *plan) coded() (which []int) {
+	for i := range p.Tracks {
+		if p.Tracks[i].container != "wav" {
+			which = append(which, i)
+		}
+	}
+	return which
+}
+
+// fileInputs are the files of some tracks, as ffmpeg reads them again.
+func (p *plan) fileInputs(which []int) (inputs [][]string) {
+	for _, i := range which {
+		inputs = append(inputs, []string{"-f", p.Tracks[i].Demuxer, "-i", "file:" + p.Tracks[i].File})
+	}
+	return inputs
+}
+
+// verifyArgs returns the arguments that decode some tracks to their ends.
+func (p *plan) verifyArgs(which []int) []string { return listArgs(p.fileInputs(which), 0) }
+
+// listArgs returns the arguments that decode inputs, but for the first few, to
+// their ends, and list what comes out, as framecrc does: a line for each 65536
+// samples.
+func listArgs(inputs [][]string, skip int) []string {
 	args := []string{
 		"-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror", "-filter_threads", "1",
 	}
-	for _, t := range p.Tracks {
+	for _, input := range inputs {
 		args = append(args, guard...)
-		args = append(args, "-threads", "1", "-f", t.Demuxer, "-i", "file:"+t.File)
+		args = append(append(args, "-threads", "1"), input...)
 	}
-	for i := range p.Tracks {
-		args = append(args, "-map", fmt.Sprintf("%d:a", i))
+	for i := range inputs[skip:] {
+		args = append(args, "-map", fmt.Sprintf("%d:a", skip+i))
 	}
 	return append(args, "-af", "asetnsamples=65536:p=0", "-c:a", "pcm_s16le", "-f", "framecrc", "-flush_packets", "1", "pipe:1")
 }

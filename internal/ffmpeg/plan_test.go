@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"etude/internal/transcode"
 )
@@ -37,8 +38,10 @@ func TestPlan(t *testing.T) {
 			}
 			head, sections := readArchive(string(content))
 			got := fmt.Sprintf("%s-- ffmpeg --\n%s-- source --\n%s-- presets --\n%s", head, sections["ffmpeg"], sections["source"], sections["presets"])
-			if covers := sections["covers"]; covers != "" {
-				got += "-- covers --\n" + covers
+			for _, name := range []string{"covers", "cores"} {
+				if sections[name] != "" {
+					got += "-- " + name + " --\n" + sections[name]
+				}
 			}
 			got += planned(t, sections)
 			if *update {
@@ -101,7 +104,27 @@ func planned(t *testing.T, in map[string]string) string {
 			fmt.Fprintf(&b, "-- remark %d --\n%s\n", track.Output+1, remark)
 		}
 	}
-	fmt.Fprintf(&b, "-- encode --\n%s-- verify --\n%s", showArgs(p.encodeArgs()), showArgs(p.verifyArgs()))
+	if cores := strings.TrimSpace(in["cores"]); cores != "" {
+		p.splitTracks(number(cores), usualLength)
+		fmt.Fprintf(&b, "-- segments --\n%s", showSegments(p))
+	}
+	fmt.Fprintf(&b, "-- encode --\n%s-- verify --\n%s", showArgs(p.encodeArgs()), showArgs(p.verifyArgs(p.coded())))
+	return b.String()
+}
+
+// showSegments writes, for each track that is split, its encoder and how it is
+// cut.
+func showSegments(p *plan) string {
+	var b strings.Builder
+	for _, t := range p.Tracks {
+		s := t.Split
+		if s == nil {
+			continue
+		}
+		_, to := s.own(max(s.Count-1, 0))
+		fmt.Fprintf(&b, "%s: %d segments of %d packets of %d samples, the last to %d; each after %d more, and with %d more\n%s\n",
+			t.File, s.Count, s.Length, s.Frame, to, s.Warm, s.Overlap, showArgs(t.laneArgs()))
+	}
 	return b.String()
 }
 
@@ -161,7 +184,7 @@ func readRenditions(t *testing.T, text string) []transcode.Rendition {
 	return all
 }
 
-func systemPreset(t *testing.T, number string) transcode.Preset {
+func systemPreset(t testing.TB, number string) transcode.Preset {
 	i := slices.IndexFunc(transcode.SystemPresets(), func(p transcode.Preset) bool {
 		return strings.HasSuffix(string(p.ID), "-"+number)
 	})
@@ -276,4 +299,117 @@ func TestDecodedLine(t *testing.T) {
 			t.Errorf("%s: %+v", line, w)
 		}
 	}
+}
+
+// TestPlanAll plans all of Elastic Transcoder's audio presets for many kinds of
+// input. There is a line for each: the filters, the encoder and the muxer.
+func TestPlanAll(t *testing.T) {
+	input := func(codec, format string, rate, channels, bits int, more string) string {
+		return fmt.Sprintf(`{"streams":[{"index":0,"codec_name":%q,"codec_type":"audio","sample_fmt":%q,"sample_rate":"%d","channels":%d,"bits_per_raw_sample":"%d","bit_rate":"192000"}%s],"format":{"format_name":%q,"duration":"200.0"}}`,
+			codec, format, rate, channels, bits, more, codec)
+	}
+	cover := `,{"index":1,"codec_name":"mjpeg","codec_type":"video","disposition":{"attached_pic":1}}`
+	kinds := []struct {
+		name   string
+		inputs []string // each after its span, if it has one
+	}{
+		{"CD", []string{input("pcm_s16le", "s16", 44100, 2, 0, "")}},
+		{"MP3 with a cover", []string{input("mp3", "fltp", 44100, 2, 0, cover)}},
+		{"telephone, mono", []string{input("pcm_mulaw", "s16", 8000, 1, 0, "")}},
+		{"DVD, 24 bits", []string{input("flac", "s32", 48000, 2, 24, "")}},
+		{"studio, 192 kHz", []string{input("flac", "s32", 192000, 2, 24, "")}},
+		{"floating point, mono", []string{input("pcm_f32le", "flt", 96000, 1, 0, "")}},
+		{"8 bits", []string{input("pcm_u8", "u8", 22050, 1, 0, "")}},
+		{"six channels", []string{input("ac3", "fltp", 48000, 6, 0, "")}},
+		{"a clip", []string{"10s+5s " + input("mp3", "fltp", 44100, 2, 0, "")}},
+		{"two that are joined", []string{input("pcm_s16le", "s16", 44100, 2, 0, ""), input("mp3", "fltp", 48000, 1, 0, "")}},
+	}
+	can := abilities{Encoders: []string{"aac", "flac", "libmp3lame", "libtwolame", "libvorbis", "mp2"}, Soxr: true}
+	var b strings.Builder
+	for _, kind := range kinds {
+		fmt.Fprintf(&b, "-- %s --\n", kind.name)
+		var found []*source
+		var sources []transcode.Source
+		for _, line := range kind.inputs {
+			span, json := readSpan(t, line)
+			src, err := parseSource(json, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, sources = append(found, src), append(sources, transcode.Source{Span: span})
+		}
+		for _, preset := range transcode.SystemPresets() {
+			if preset.Video != nil || preset.Audio == nil {
+				continue
+			}
+			id := strings.TrimPrefix(string(preset.ID), "1351620000001-")
+			p, err := newPlan(found, sources, []transcode.Rendition{{Name: id, Preset: preset}}, can, 12*time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f := p.Refused[0]; f != nil {
+				fmt.Fprintf(&b, "%s: %s\n", id, f.Reason)
+				continue
+			}
+			p.splitTracks(2, usualLength)
+			track := &p.Tracks[0]
+			args := strings.Join(p.trackArgs(0, nil), " ")
+			_, after, _ := strings.Cut(args, "TLEN= ")
+			if len(p.Parts) > 1 {
+				after = p.outputFilters(track) + " " + after
+			}
+			segments := "whole"
+			if s := track.Split; s != nil {
+				segments = fmt.Sprintf("%d x %d", s.Count, s.Length)
+			}
+			fmt.Fprintf(&b, "%s: %s | %s\n", id, strings.TrimPrefix(after, "-af "), segments)
+		}
+	}
+	const file = "testdata/plan-all.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestSegmentsCover: segments follow each other without a gap, whatever is cut,
+// and each encoder's packets fall into the turns of one that encodes everything.
+func TestSegmentsCover(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tracks := []track{
+			{target: findTarget("mp4", "AAC"), Encoder: "aac"}, {target: findTarget("mp3", "mp3"), Encoder: "libmp3lame"},
+		}
+		track := rapid.SampledFrom(tracks).Draw(t, "track")
+		track.Rate = rapid.SampledFrom([]int{8000, 11025, 22050, 24000, 44100, 48000}).Draw(t, "rate")
+		track.Channels = rapid.IntRange(1, 2).Draw(t, "channels")
+		s := track.splitting()
+		n := rapid.Int64Range(1, int64(track.Rate)*8*3600).Draw(t, "samples")
+		cores := rapid.IntRange(2, 64).Draw(t, "cores")
+		s.divide(n, samples(usualLength, track.Rate), track.Channels, cores)
+		if size := s.Length * s.Frame * int64(track.Channels) * 4; size > mostPart+s.Unit*s.Frame*8 {
+			t.Errorf("a segment has %d bytes of sound", size)
+		}
+		packets, at, given := s.packets(n), int64(0), []int64{0, 0}
+		for k := int64(0); at < packets; k++ {
+			from, to := s.own(k)
+			if from != at || to <= from || from%s.Unit != 0 {
+				t.Fatalf("segment %d has packets %d to %d, after %d", k, from, to, at)
+			}
+			at = to
+			lane := rapid.IntRange(0, len(given)-1).Draw(t, "lane")
+			p := s.piece(k, given[lane])
+			if (p.From-p.At)%s.Unit != 0 || k > 0 && p.From > from-s.Warm || k == 0 && p.From != 0 || p.From < 0 || p.To < to+s.Overlap {
+				t.Errorf("segment %d, packets %d to %d: an encoder that was given %d frames is given %+v", k, from, to, given[lane], p)
+			}
+			given[lane] += p.To - p.From
+		}
+	})
 }

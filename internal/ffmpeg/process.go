@@ -74,17 +74,18 @@ func (w *watchdog) stop() {
 func (w *watchdog) alive() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.timer != nil && w.held == 0 {
+	if w.timer != nil && w.held <= 0 {
 		w.timer.Reset(w.stall)
 	}
 }
 
-// hold keeps it from biting until release is called, once for each hold.
+// hold keeps it from biting until release is called, once for each hold. Where
+// several wait for the child, and it is held only once, those come first.
 func (w *watchdog) hold() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held++
-	if w.timer != nil {
+	if w.timer != nil && w.held > 0 {
 		w.timer.Stop()
 	}
 }
@@ -93,7 +94,7 @@ func (w *watchdog) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held--
-	if w.timer != nil && w.held == 0 {
+	if w.timer != nil && w.held <= 0 {
 		w.timer.Reset(w.stall)
 	}
 }

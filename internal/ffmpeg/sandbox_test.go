@@ -20,7 +20,7 @@ import (
 )
 
 // boxed returns the toolchain in a mode, or skips.
-func boxed(t *testing.T, mode Mode) *toolchain {
+func boxed(t testing.TB, mode Mode) *toolchain {
 	t.Helper()
 	ffmpegtest.Need(t)
 	if mode == Bubblewrap {

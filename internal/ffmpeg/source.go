@@ -38,6 +38,7 @@ type source struct {
 	Guessed  bool          // Duration is ffmpeg's guess, not the file's own word
 	Promised time.Duration // what the file's head says, where Duration is what is there; else 0
 	Streams  []stream
+	Sniffed  bool // by us, and not by ffprobe
 }
 
 // stream is one of a source's. The zero value of a member is one that is not

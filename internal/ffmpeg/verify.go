@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"etude/internal/audiofile"
 	"etude/internal/transcode"
 )
 
@@ -38,10 +40,11 @@ func (f *facts) made() transcode.Made {
 
 // verify decodes every track of a plan to its end and compares it with what the
 // plan says and with what was decoded of the input. A difference is a fault of
-// ours. Meanwhile the files are hashed.
-func (r *encode) verify(ctx context.Context, p *plan, done *decoded) ([]facts, error) {
-	before := probeShare + p.encodeShare()
-	r.meter.report(transcode.Verifying, before)
+// ours. What of it needs no decoder is done here, and the files are hashed
+// meanwhile.
+func (r *encode) verify(ctx context.Context, p *plan, done *decoded, known map[int]*facts) ([]facts, error) {
+	step := r.meter.step(float64(len(p.Tracks) - len(known)))
+	step(transcode.Verifying, 0)
 	all := make([]facts, len(p.Tracks))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -53,9 +56,16 @@ func (r *encode) verify(ctx context.Context, p *plan, done *decoded) ([]facts, e
 		return nil
 	})
 	read := &verifyWords{facts: make([]facts, len(p.Tracks))}
+	for _, i := range p.coded() {
+		if known[i] == nil {
+			read.which = append(read.which, i)
+		} else {
+			read.facts[i] = *known[i]
+		}
+	}
 	group.Go(func() error {
 		return r.decodeTracks(ctx, p, read, func(done float64) {
-			r.meter.report(transcode.Verifying, before+(1-before)*done)
+			step(transcode.Verifying, done)
 		})
 	})
 	if err := group.Wait(); err != nil {
@@ -64,20 +74,132 @@ func (r *encode) verify(ctx context.Context, p *plan, done *decoded) ([]facts, e
 	for i, t := range p.Tracks {
 		f := &read.facts[i]
 		f.size, f.sha256 = all[i].size, all[i].sha256
-		if err := t.compare(f, done.wants[i], done.slack(p, &t)); err != nil {
+		err := t.check(f, filepath.Join(r.dir, t.File), done.sounds[i], known[i] != nil)
+		if err == nil {
+			err = t.compare(f, done.wants[i], done.slack(p, &t))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("verify output %q: %w", t.File, err)
 		}
 	}
-	r.meter.report(transcode.Verifying, 1)
+	step(transcode.Verifying, 1)
 	return read.facts, nil
+}
+
+// check looks at what a file says of itself. WAV is all that, and samples as
+// they are. Of a track that was encoded in segments, and known before it was put
+// into its file, all packets were decoded and nothing else.
+func (t *track) check(f *facts, path string, sound *splitSound, known bool) error {
+	switch {
+	case t.container == "wav", t.container == "flac", t.hasEdit(), sound != nil && known:
+	default:
+		return nil
+	}
+	file, size, err := openShell(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if size != f.size {
+		return fmt.Errorf("it had %d bytes, and has %d", f.size, size)
+	}
+	switch t.container {
+	case "wav":
+		return f.readWAV(file)
+	case "flac":
+		return f.checkFLAC(file)
+	}
+	if sound != nil && known {
+		if want := int64(len(sound.Sizes)) * t.Split.Frame; f.Samples != want {
+			return fmt.Errorf("its packets decode to %d samples; want %d", f.Samples, want)
+		}
+		if t.codec == "mp3" {
+			return f.checkMP3(file, t.Split.Delay)
+		}
+		f.Samples -= t.Split.Delay
+	}
+	return f.checkMP4(file)
+}
+
+// checkMP3 takes LAME's frame's word for where a file of constant bit rate ends.
+func (f *facts) checkMP3(file *os.File, delay int64) error {
+	head := make([]byte, 10)
+	if _, err := file.ReadAt(head, 0); err != nil {
+		return err
+	}
+	at := audiofile.ID3Length(head)
+	frame := make([]byte, 4096)
+	n, err := file.ReadAt(frame, at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	info, err := audiofile.ReadInfo(frame[:n])
+	if err != nil {
+		return err
+	}
+	h, err := audiofile.ReadMPEG(frame[:n])
+	if err != nil {
+		return err
+	}
+	if info.Frames*int64(h.Samples) != f.Samples || info.Bytes != f.size-at || info.Delay != delay || info.Padding < 0 {
+		return fmt.Errorf("its first frame says %+v; it has %d bytes and decodes to %d samples", info, f.size-at, f.Samples)
+	}
+	f.Samples -= info.Delay + info.Padding
+	return nil
+}
+
+func (f *facts) readWAV(file *os.File) error {
+	w, err := audiofile.ReadWAV(file, f.size)
+	if err != nil {
+		return err
+	}
+	if w.Format != 1 {
+		return fmt.Errorf("its samples are of format %d", w.Format)
+	}
+	f.Codec, f.Rate, f.Channels, f.Samples = pcm[strconv.Itoa(w.Bits)], w.Rate, w.Channels, w.Samples
+	return nil
+}
+
+// checkFLAC finds the number of samples and their checksum, without which a
+// player can neither seek nor tell a whole file from a part of it.
+func (f *facts) checkFLAC(file *os.File) error {
+	head := make([]byte, audiofile.FLACHead)
+	if _, err := io.ReadFull(file, head); err != nil {
+		return err
+	}
+	says, err := audiofile.ReadFLAC(head)
+	if err != nil {
+		return err
+	}
+	if says.Samples != f.Samples || says.MD5 == [16]byte{} || says.Rate != f.Rate || says.Channels != f.Channels {
+		return fmt.Errorf("it says it has %d samples, %d Hz, %d channels, checksum %x; it decodes to %d samples, %d Hz, %d channels",
+			says.Samples, says.Rate, says.Channels, says.MD5, f.Samples, f.Rate, f.Channels)
+	}
+	return nil
+}
+
+// checkMP4 takes the file's word for where it ends, which ffmpeg 5.1 does not:
+// that heard the rest of the last packet too.
+func (f *facts) checkMP4(file *os.File) error {
+	m, err := audiofile.ReadMP4(file, f.size)
+	if err != nil {
+		return err
+	}
+	if m.Rate != f.Rate || m.Samples < 0 || f.Samples < m.Samples || f.Samples > m.Decoded() {
+		return fmt.Errorf("it says it has %d samples at %d Hz, and at most %d; it decodes to %d at %d Hz",
+			m.Samples, m.Rate, m.Decoded(), f.Samples, f.Rate)
+	}
+	f.Samples = m.Samples
+	return nil
 }
 
 // dropShort drops the tracks that are refused, among them those for which there
 // are too few samples.
 func (p *plan) dropShort(done *decoded) {
 	var tracks []track
-	var wants []int64
+	var wants, fed []int64
 	var clips []string
+	sounds := map[int]*splitSound{}
 	for i, t := range p.Tracks {
 		if p.Refused[t.Output] != nil {
 			continue
@@ -86,9 +208,12 @@ func (p *plan) dropShort(done *decoded) {
 			p.Refused[t.Output] = tooShort(done.wants[i], t.codec)
 			continue
 		}
-		tracks, wants, clips = append(tracks, t), append(wants, done.wants[i]), append(clips, done.clips[i])
+		if s := done.sounds[i]; s != nil {
+			sounds[len(tracks)] = s
+		}
+		tracks, wants, clips, fed = append(tracks, t), append(wants, done.wants[i]), append(clips, done.clips[i]), append(fed, done.fed[i])
 	}
-	p.Tracks, done.wants, done.clips = tracks, wants, clips
+	p.Tracks, done.wants, done.clips, done.fed, done.sounds = tracks, wants, clips, fed, sounds
 }
 
 // slack is by how many samples a track may be off in either direction.
@@ -117,14 +242,17 @@ func (t *track) compare(f *facts, want, slack int64) error {
 }
 
 func (r *encode) decodeTracks(ctx context.Context, p *plan, read *verifyWords, progress func(float64)) error {
+	if len(read.which) == 0 {
+		return nil
+	}
 	expected := 0.0
-	for i := range p.Tracks {
+	for _, i := range read.which {
 		expected += p.plays(&p.Tracks[i]).Seconds()
 	}
 	heard := 0.0
 	c := &command{
 		program: r.ffmpeg,
-		args:    p.verifyArgs(),
+		args:    p.verifyArgs(read.which),
 		dir:     r.dir,
 		cpu:     r.cpu(p.longest(), len(p.Tracks)),
 		stall:   r.cfg.Stall,
@@ -150,8 +278,19 @@ func (r *encode) decodeTracks(ctx context.Context, p *plan, read *verifyWords, p
 
 // verifyWords reads what ffmpeg says when it verifies.
 type verifyWords struct {
-	facts []facts
+	skip  int     // inputs that are nothing to it
+	which []int   // tracks that it is given, in the order of its other inputs
+	facts []facts // of all tracks
 	err   error
+}
+
+// fact returns the facts of a track by its number among those that are given, or
+// nil.
+func (w *verifyWords) fact(n int) *facts {
+	if n < 0 || n >= len(w.which) {
+		return nil
+	}
+	return &w.facts[w.which[n]]
 }
 
 var streamLine = regexp.MustCompile(`^\[info\]   Stream #(\d+):\d+.*?: Audio: (\w+)(?: \((LC|HE-AAC|HE-AACv2)\))?`)
@@ -160,15 +299,17 @@ var pictureLine = regexp.MustCompile(`^\[info\]   Stream #(\d+):\d+.*?: Video: .
 
 // stderr finds the codecs: the list of inputs comes before the output's.
 func (w *verifyWords) stderr(line string) {
-	if m := pictureLine.FindStringSubmatch(line); m != nil && number(m[1]) < len(w.facts) {
-		w.facts[number(m[1])].Covers++
+	if m := pictureLine.FindStringSubmatch(line); m != nil {
+		if f := w.fact(number(m[1]) - w.skip); f != nil {
+			f.Covers++
+		}
 	}
 	m := streamLine.FindStringSubmatch(line)
 	if m == nil {
 		return
 	}
-	if i := number(m[1]); i < len(w.facts) && w.facts[i].Codec == "" {
-		w.facts[i].Codec, w.facts[i].Profile = m[2], m[3]
+	if f := w.fact(number(m[1]) - w.skip); f != nil && f.Codec == "" {
+		f.Codec, f.Profile = m[2], m[3]
 	}
 }
 
@@ -177,8 +318,8 @@ func (w *verifyWords) stderr(line string) {
 func (w *verifyWords) stdout(line string) (*facts, int64) {
 	if rest, ok := strings.CutPrefix(line, "#sample_rate "); ok {
 		index, rate, _ := strings.Cut(rest, ": ")
-		if i := number(index); i < len(w.facts) {
-			w.facts[i].Rate = number(rate)
+		if f := w.fact(number(index)); f != nil {
+			f.Rate = number(rate)
 		}
 		return nil, 0
 	}
@@ -190,12 +331,11 @@ func (w *verifyWords) stdout(line string) (*facts, int64) {
 		w.err = fmt.Errorf("verify outputs: ffmpeg wrote %.80q", line)
 		return nil, 0
 	}
-	i, n, size := number(fields[0]), number(strings.TrimSpace(fields[3])), number(strings.TrimSpace(fields[4]))
-	if i >= len(w.facts) || n == 0 || w.facts[i].Rate == 0 {
+	f, n, size := w.fact(number(fields[0])), number(strings.TrimSpace(fields[3])), number(strings.TrimSpace(fields[4]))
+	if f == nil || n == 0 || f.Rate == 0 {
 		w.err = fmt.Errorf("verify outputs: ffmpeg wrote %.80q", line)
 		return nil, 0
 	}
-	f := &w.facts[i]
 	f.Channels = size / n / 2 // bytes of a sample
 	f.Samples += int64(n)
 	return f, int64(n)

@@ -1,0 +1,141 @@
+package ffmpeg
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+
+	"etude/internal/audiofile"
+)
+
+// finish makes files of what the decode has left: AAC in MP4 is given its exact
+// end, and what was encoded in segments is put into the file that was made for
+// it.
+func (r *encode) finish(ctx context.Context, p *plan, done *decoded) error {
+	for i := range p.Tracks {
+		t := &p.Tracks[i]
+		if t.Split == nil && !t.hasEdit() {
+			continue
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := r.finishTrack(t, done.fed[i], done.sounds[i]); err != nil {
+			return fmt.Errorf("finish output %q: %w", t.File, err)
+		}
+	}
+	return nil
+}
+
+// hasEdit reports whether a track's file says in an edit list what of it is to
+// be heard. ffmpeg 5.1 writes only where that begins.
+func (t *track) hasEdit() bool { return t.Format == "mp4" && t.codec == "AAC" }
+
+func (r *encode) finishTrack(t *track, samples int64, sound *splitSound) error {
+	path := filepath.Join(r.dir, t.File)
+	shell, size, err := openShell(path)
+	if err != nil {
+		return err
+	}
+	defer shell.Close()
+	packets := shell
+	if sound != nil {
+		file := filepath.Join(r.dir, sound.File)
+		if packets, err = os.Open(file); err != nil {
+			return err
+		}
+		defer packets.Close()
+		defer os.Remove(file)
+	}
+	file, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(file, 1<<18)
+	sum := crc32.New(castagnoli)
+	data := io.TeeReader(packets, sum)
+	if t.codec == "mp3" {
+		err = t.finishMP3(out, shell, data, sound)
+	} else {
+		err = t.finishMP4(out, shell, size, data, samples, sound)
+	}
+	if err = errors.Join(err, out.Flush(), file.Close()); err != nil {
+		return err
+	}
+	if sound != nil && sum.Sum32() != sound.Sum {
+		return errors.New("its packets are not those that were joined")
+	}
+	return os.Rename(path+".part", path)
+}
+
+func openShell(path string) (*os.File, int64, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
+}
+
+// finishMP4 writes an MP4 with the boxes of the shell.
+func (t *track) finishMP4(out io.Writer, shell *os.File, size int64, data io.Reader, samples int64, sound *splitSound) error {
+	m, err := audiofile.ReadMP4(shell, size)
+	if err != nil {
+		return err
+	}
+	if sound != nil {
+		m.Sizes = sound.Sizes
+	} else {
+		data = io.NewSectionReader(shell, m.Data, m.Bytes())
+	}
+	m.Samples = samples
+	return m.Write(out, data)
+}
+
+// finishMP3 writes an MP3 with the tags of the shell, and LAME's frame.
+func (t *track) finishMP3(out io.Writer, shell *os.File, data io.Reader, sound *splitSound) error {
+	in := bufio.NewReaderSize(shell, 1<<16)
+	head, err := in.Peek(10)
+	if err != nil {
+		return err
+	}
+	if _, err := io.CopyN(out, in, audiofile.ID3Length(head)); err != nil {
+		return err
+	}
+	if head, err = in.Peek(4); err != nil {
+		return err
+	}
+	h, err := audiofile.ReadMPEG(head)
+	if err != nil {
+		return err
+	}
+	frame := make([]byte, h.Length)
+	if _, err := io.ReadFull(in, frame); err != nil {
+		return err
+	}
+	info := audiofile.Info{Frames: int64(len(sound.Sizes)), Bytes: int64(len(frame)), Delay: t.Split.Delay, CRC: sound.CRC}
+	for _, n := range sound.Sizes {
+		info.Bytes += int64(n)
+	}
+	for i := range info.Seek {
+		info.Seek[i] = byte(i * 256 / 100)
+	}
+	info.Padding = info.Frames*t.Split.Frame - info.Delay - sound.Samples
+	if err := audiofile.WriteInfo(frame, info); err != nil {
+		return err
+	}
+	if _, err := out.Write(frame); err != nil {
+		return err
+	}
+	_, err = io.Copy(out, data)
+	return err
+}
