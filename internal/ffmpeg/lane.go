@@ -21,7 +21,8 @@ type lane struct {
 	t       *track
 	in      *os.File
 	command *command
-	ended   chan struct{}
+	ended   chan struct{}       // closed when the process has ended
+	failed  error               // why it ended badly
 	made    func(packets int64) // is told of those that came out
 
 	given int64 // frames, until now
@@ -39,7 +40,7 @@ type lane struct {
 // packets.
 func (t *track) laneArgs() []string {
 	args := []string{
-		"-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+warning", "-filter_threads", "1",
+		"-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-filter_threads", "1",
 		"-protocol_whitelist", "pipe", "-f", "f32le", "-ar", strconv.Itoa(t.Rate), "-ac", strconv.Itoa(t.Channels), "-i", "pipe:0",
 		"-c:a", t.Encoder, "-b:a", kbit(t.BitRate),
 	}
@@ -73,14 +74,24 @@ func (r *encode) startLane(t *track) (*lane, error) {
 }
 
 // run runs the encoder until its input is closed and all came out.
-func (l *lane) run(ctx context.Context, box *sandbox) error {
-	defer close(l.ended)
-	defer l.in.Close() // or who feeds it would wait for ever
+func (l *lane) run(ctx context.Context, box *sandbox) (err error) {
+	defer func() {
+		l.failed = err
+		l.in.Close() // or who feeds it would wait for ever
+		close(l.ended)
+	}()
 	tail, err := box.run(ctx, l.command)
 	var exit *exitError
 	switch {
 	case errors.As(err, &exit):
-		return fmt.Errorf("encode segments: %w\n%s", err, exit.tail)
+		if f := exit.limited(); f != nil {
+			return f
+		}
+		if err := exit.ours(); err != nil {
+			return fmt.Errorf("encode segments: %w", err)
+		}
+		// Not %w: it is no word on the input.
+		return fmt.Errorf("encode segments: %v\n%s", err, exit.tail)
 	case err != nil:
 		return fmt.Errorf("encode segments: %w", err)
 	case l.err != nil:

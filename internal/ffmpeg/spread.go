@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"hash/crc32"
 	"os"
@@ -172,15 +173,12 @@ func (s *spread) encodeSegment(ctx context.Context, t *spreadTrack, k int64, r *
 	s.moved.Broadcast()
 	s.mu.Unlock()
 	if err := l.feed(seg, r); err != nil {
-		select {
-		case <-l.ended: // which has the reason
-			<-ctx.Done()
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		default:
 		}
-		return err
+		l.close()
+		<-l.ended
+		return cmp.Or(l.failed, err) // the lane has the reason, if it is its fault
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
