@@ -16,6 +16,7 @@ type WAV struct {
 	Bits     int // of a sample
 	Samples  int64
 	Large    bool // RF64
+	Extra    bool // there are chunks beside format, sound and text
 }
 
 // ReadWAV reads the chunks of a file. All sizes have to be right.
@@ -42,6 +43,11 @@ func ReadWAV(r io.ReaderAt, size int64) (*WAV, error) {
 		}
 		if n < 0 || n > size-at {
 			return nil, fmt.Errorf("read WAV: chunk %q has %d bytes, and the file has %d more", kind, n, size-at)
+		}
+		switch kind {
+		case "data", "fmt ", "ds64", "JUNK", "fact", "LIST":
+		default:
+			w.Extra = true
 		}
 		switch {
 		case kind == "data":
