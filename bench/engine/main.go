@@ -1,6 +1,6 @@
 //go:build linux
 
-// Engine measures Etude's engine against ffmpeg itself and against the chain of
+// Command engine measures Etude's engine against ffmpeg itself and against the chain of
 // commands that people use without either: ffprobe, and one ffmpeg for each
 // output. All make WAV, FLAC and AAC of the same MP3, in turns, and what is
 // printed is a table of medians and their ratios.
