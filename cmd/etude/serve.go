@@ -124,7 +124,7 @@ func httpURL(addr net.Addr) string {
 func (s *server) announce(out io.Writer, took time.Duration) {
 	fmt.Fprintf(out, "Etude %s is ready after %d ms.\n\n", version, took.Milliseconds())
 	fmt.Fprintf(out, "  site          %s\n", s.endpoints.Site)
-	fmt.Fprintf(out, "  AWS endpoint  %s   (s3, elastictranscoder, sts; region %s)\n", s.endpoints.Edge, s.Region)
+	fmt.Fprintf(out, "  AWS endpoint  %s   (s3, elastictranscoder, sns, sts; region %s)\n", s.endpoints.Edge, s.Region)
 	fmt.Fprintf(out, "  data          %s\n", s.dir.path)
 	if !s.cred.fresh {
 		fmt.Fprintln(out)
