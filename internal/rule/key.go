@@ -206,21 +206,21 @@ func (r *Rule) ends(o Output, ext string) (first, last string) {
 			pieces[i] = piece{text: ext}
 		}
 	}
-	first = r.OutputKeyPrefix
+	var begin, end strings.Builder
+	begin.WriteString(r.OutputKeyPrefix)
+	places := 0
 	for _, p := range pieces {
-		if p.place {
-			break
-		}
-		first += p.text
-	}
-	for _, p := range pieces {
-		if p.place {
-			last = ""
+		switch {
+		case p.place:
+			places++
+			end.Reset()
 			continue
+		case places == 0:
+			begin.WriteString(p.text)
 		}
-		last += p.text
+		end.WriteString(p.text)
 	}
-	return first, last
+	return begin.String(), end.String()
 }
 
 // Ending returns the usual ending of the files that a preset makes, without a

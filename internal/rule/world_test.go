@@ -194,12 +194,3 @@ func (w *world) run(t *testing.T) {
 		}
 	}
 }
-
-func (w *world) status(t *testing.T, id transcode.JobID) transcode.Status {
-	t.Helper()
-	j, err := w.jobs.ReadJob(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return j.Status
-}
