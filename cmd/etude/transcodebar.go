@@ -39,17 +39,22 @@ func (b *transcodeBar) show(i int, p transcode.Progress) {
 	b.done[i], b.phase = max(b.done[i], p.Done), p.Phase
 	if now := time.Now(); b.live && now.Sub(b.shown) >= time.Second/10 {
 		b.shown = now
-		b.draw(now)
+		b.draw(now, p.Left)
 	}
 }
 
-func (b *transcodeBar) draw(now time.Time) {
+// draw writes the line anew. What an engine says of the time that is left counts
+// where it works on nothing else.
+func (b *transcodeBar) draw(now time.Time, left time.Duration) {
 	sum := 0.0
 	for _, d := range b.done {
 		sum += d
 	}
 	share := sum / float64(len(b.done))
-	line := barLine(share, b.phase, timeLeft(now.Sub(b.began), share))
+	if left <= 0 || len(b.done) > 1 {
+		left = timeLeft(now.Sub(b.began), share)
+	}
+	line := barLine(share, b.phase, left)
 	if n := len(b.done); n > 1 {
 		line = fmt.Sprintf("%s  %d of %d files", line, b.over, n)
 	}
