@@ -1,10 +1,13 @@
 // Package ffmpeg is the engine: it makes files out of files with the ffmpeg
 // that is installed, in a sandbox, and verifies each of them. One child process
-// decodes the inputs once, cuts and joins them and makes all outputs of a job; a
-// second one decodes those again to their ends. Pictures for them are made
-// before, one child process each. What is to be done is planned first, as plain
-// values: a source is what was found in an input, a plan what to do with some of
-// them, and both are turned into arguments without looking at anything else.
+// decodes the inputs once, cuts and joins them and makes all outputs of a job,
+// but for long AAC and MP3: of those it gives raw sound, which a hub holds for
+// a moment, and other processes encode it in segments, on all cores. A last one
+// decodes what was made to its end, as far as it can while it is made. Pictures
+// are made before, one child process each. What is to be done is planned first,
+// as plain values: a source is what was found in an input, a plan what to do
+// with some of them, and both are turned into arguments without looking at
+// anything else.
 //
 // It knows files and presets, and nothing of jobs, HTTP, S3 or SQL.
 package ffmpeg
@@ -146,12 +149,18 @@ func (e *Encoder) Check(p *transcode.Preset) string {
 
 // Encode does what transcode.Encoder promises.
 //
-// WAV, FLAC and FLAC in Ogg have exactly the samples that ffmpeg decodes from
-// the input, or their number times the ratio of the sample rates, rounded. AAC
-// in MP4 starts exactly, but decodes up to one frame less one sample (1023
-// samples) too long with ffmpeg 5.1, whose edit list has no end. MPEG-TS has
-// whole frames and the encoder's delay; its segments begin at frames, the first
-// at or after each multiple of the length that was asked for.
+// WAV, FLAC, FLAC in Ogg, MP3 and AAC in MP4 have exactly the samples that
+// ffmpeg decodes from the input, or their number times the ratio of the sample
+// rates, rounded; MP3 and MP4 say so to players, of which ffmpeg 5.1 does not
+// heed an MP4's end. MPEG-TS has whole frames and the encoder's delay; its
+// segments begin at frames, the first at or after each multiple of the length
+// that was asked for.
+//
+// AAC in MP4 and MP3 of more than Config.Segment, mono or stereo, is encoded in
+// segments when no other call keeps the cores busy. What comes of it is as good
+// as what is encoded whole, and never byte for byte the same, not even twice:
+// an encoder's choices depend on what it was given before. WAV, FLAC and all
+// else that the one decode makes is always the same.
 //
 // Spans are of decoded samples, to the nearest. Inputs that differ are joined at
 // the highest sample rate and the most channels among them, which is also what
