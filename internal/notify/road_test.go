@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -360,9 +361,9 @@ func TestRedrive(t *testing.T) {
 		w.stop()
 		type redriven struct{ Body, Queue, Reason string }
 		var got []redriven
-		up := false
+		var up atomic.Bool
 		w.start(t, notify.Config{RetryFor: days, Poll: time.Hour, Redrive: func(_ context.Context, p notify.Parcel, queue, reason string) error {
-			if !up {
+			if !up.Load() {
 				return errors.New("SQS is away")
 			}
 			got = append(got, redriven{p.Message.Body, queue, reason})
@@ -375,8 +376,9 @@ func TestRedrive(t *testing.T) {
 		})
 		id := w.publish(t, topic, "Body")[0]
 		time.Sleep(30 * time.Second)
-		up = true
+		up.Store(true)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		want := []redriven{{"Body", "arn:aws:sqs:eu-west-1:000000000000:dlq", "it answered 400: the endpoint will not take the message"}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("redriven (-want +got):\n%s", diff)
@@ -476,6 +478,7 @@ func TestConfirmation(t *testing.T) {
 		ask("m", notify.SubscriptionConfirmation)
 		w.publish(t, topic, "for those who are confirmed")
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		if len(tokens) != 2 || len(tokens[0]) != 64 || tokens[0] != tokens[1] {
 			t.Errorf("got the tokens %q, want the same twice", tokens)
 		}
