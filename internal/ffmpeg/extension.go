@@ -87,10 +87,10 @@ func PresetFor(name string) (transcode.Preset, error) {
 			Audio: &transcode.Audio{Codec: e.codec, SampleRate: auto, Channels: auto, BitRate: usualBitRates[e.codec]},
 		}, nil
 	}
-	switch {
-	case ending == ".aac":
+	switch ending {
+	case ".aac":
 		return transcode.Preset{}, fmt.Errorf("%q: bare AAC frames have no length and no tags, so they are not made; name the file .m4a", name)
-	case ending == "":
+	case "":
 		return transcode.Preset{}, fmt.Errorf("%q: its name has no ending that says what it is to be, such as .flac", name)
 	}
 	return transcode.Preset{}, fmt.Errorf("%q: files of the kind %s cannot be made; those that can are %s", name, ending, strings.Join(slices.Sorted(slices.Values(Extensions())), " "))

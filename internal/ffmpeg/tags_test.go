@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -245,7 +245,7 @@ func TestKeepArt(t *testing.T) {
 	for i, r := range []transcode.Rendition{
 		{Preset: system(t, "300110")}, {Preset: system(t, "300110"), Art: none}, {Preset: ogg}, {Preset: ogg, Art: none}, {Preset: system(t, "300300")},
 	} {
-		r.Name = fmt.Sprint(i)
+		r.Name = strconv.Itoa(i)
 		outputs = append(outputs, r)
 	}
 	encoded, err := e.Encode(t.Context(), transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: dir, Outputs: outputs}, nil)
