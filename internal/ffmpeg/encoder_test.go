@@ -85,7 +85,7 @@ func TestEncode(t *testing.T) {
 		remark string
 	}{
 		"cd":        {spec: ffmpegtest.Spec{Samples: 70001}},
-		"mp3":       {spec: ffmpegtest.Spec{Name: "a.mp3", Samples: 70001, Cover: true}},
+		"mp3":       {spec: ffmpegtest.Spec{Name: "a.mp3", Samples: 70001}},
 		"aac":       {spec: ffmpegtest.Spec{Name: "a.m4a"}},
 		"vorbis":    {spec: ffmpegtest.Spec{Name: "a.ogg", Codec: "libvorbis"}},
 		"opus":      {spec: ffmpegtest.Spec{Name: "a.opus", Codec: "libopus", Rate: 48000}},
