@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,8 +45,7 @@ func newUploads(b *testing.B) *uploads {
 	u := &uploads{done: map[string]chan time.Time{}}
 	log := slog.New(slog.DiscardHandler)
 	ctx := context.Background()
-	dir := must[string](b)(os.MkdirTemp("", "etude-bench-"))
-	b.Cleanup(func() { check(b, os.RemoveAll(dir)) })
+	dir := b.TempDir()
 	db := must[*sqlstore.DB](b)(sqlstore.Open(ctx, sqlstore.Config{Path: filepath.Join(dir, "etude.db"), Logger: log}))
 	b.Cleanup(func() { check(b, db.Close()) })
 	q := must[*queue.Queue](b)(queue.Open(ctx, queue.Config{SQLite: db.Write(), Workers: 2, Logger: log}))

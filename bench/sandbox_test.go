@@ -1,10 +1,10 @@
 package bench_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -36,7 +36,7 @@ func BenchmarkSandbox(b *testing.B) {
 	for b.Loop() {
 		for _, mode := range modes {
 			n++
-			dir := filepath.Join(root, fmt.Sprint(n))
+			dir := filepath.Join(root, strconv.Itoa(n))
 			check(b, os.Mkdir(dir, 0o700))
 			began := time.Now()
 			_, err := encoders[mode].Encode(b.Context(), transcode.Encoding{

@@ -337,10 +337,10 @@ func wantTold(job *types.Job, state string, clip *types.TimeSpan) (subject, mess
 	line(`    "id" : "1",`)
 	line(`    "presetId" : "1351620000001-300040",`)
 	line(`    "key" : %q,`, *out.Key)
-	switch {
-	case state == "PROGRESSING":
+	switch state {
+	case "PROGRESSING":
 		line(`    "status" : "Progressing"`)
-	case state == "ERROR":
+	case "ERROR":
 		line(`    "status" : "Error",`)
 		line(`    "statusDetail" : %q,`, detail)
 		line(`    "errorCode" : %s`, code)

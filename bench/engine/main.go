@@ -41,8 +41,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "engine:", err)
 		os.Exit(1)
 	}
@@ -56,7 +57,6 @@ type bench struct {
 	etude  string // the built program; empty to leave out the service
 	rounds int
 	input  map[string]string // by row
-	names  []string          // of contestants in the order of the table
 	plain  *ffmpeg.Encoder
 	quick  *ffmpeg.Encoder // with the static ffmpeg; may be nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -465,6 +466,6 @@ func ruleVars() map[string]string {
 	}
 	return map[string]string{
 		"placeholders": "Of media/live/01 Intro.mp3 under the prefix media/: " + strings.Join(all, "; ") + ".",
-		"maxperhour":   fmt.Sprint(rule.DefaultMaxPerHour),
+		"maxperhour":   strconv.Itoa(rule.DefaultMaxPerHour),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 )
 
 // MP4 is what the boxes of a file with one track of sound say of it.
@@ -310,10 +311,7 @@ func setTime(b *box, at int, scale uint32, length int64) bool {
 // writeGapless writes iTunSMPB, which is as the edit list is, for players that
 // heed that alone.
 func (m *MP4) writeGapless(total int64) {
-	text := fmt.Sprintf(" 00000000 %08X %08X %016X", m.Delay, total-m.Delay-m.Samples, m.Samples)
-	for range 8 {
-		text += " 00000000"
-	}
+	text := fmt.Sprintf(" 00000000 %08X %08X %016X", m.Delay, total-m.Delay-m.Samples, m.Samples) + strings.Repeat(" 00000000", 8)
 	field := func(kind string, head int, value string) *box {
 		return &box{kind: kind, body: append(make([]byte, head), value...)}
 	}

@@ -37,20 +37,21 @@ func TestPlan(t *testing.T) {
 				t.Fatal(err)
 			}
 			head, sections := readArchive(string(content))
-			got := fmt.Sprintf("%s-- ffmpeg --\n%s-- source --\n%s-- presets --\n%s", head, sections["ffmpeg"], sections["source"], sections["presets"])
+			var got strings.Builder
+			fmt.Fprintf(&got, "%s-- ffmpeg --\n%s-- source --\n%s-- presets --\n%s", head, sections["ffmpeg"], sections["source"], sections["presets"])
 			for _, name := range []string{"covers", "cores"} {
 				if sections[name] != "" {
-					got += "-- " + name + " --\n" + sections[name]
+					got.WriteString("-- " + name + " --\n" + sections[name])
 				}
 			}
-			got += planned(t, sections)
+			got.WriteString(planned(t, sections))
 			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return
 			}
-			if diff := cmp.Diff(string(content), got); diff != "" {
+			if diff := cmp.Diff(string(content), got.String()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})

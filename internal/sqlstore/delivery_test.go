@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -208,7 +210,7 @@ func TestClaimAtOnce(t *testing.T) {
 		for node := range 6 {
 			wg.Go(func() {
 				for {
-					ids, _ := claim(t, store, topicARN, fmt.Sprint(node), noon, 3)
+					ids, _ := claim(t, store, topicARN, strconv.Itoa(node), noon, 3)
 					if len(ids) == 0 {
 						return
 					}
@@ -267,15 +269,15 @@ func TestDeliveryPage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := ""
+			var ids strings.Builder
 			for _, d := range page {
-				got += string(d.ID)
+				ids.WriteString(string(d.ID))
 				want := map[notify.SubscriptionARN]string{a: "http://a", b: "http://b", other: other}[d.Subscription]
 				if d.Endpoint != want || d.Subject != "s" {
 					t.Errorf("got %+v, want the endpoint %s", d, want)
 				}
 			}
-			if got != tt.want || more != tt.more {
+			if got := ids.String(); got != tt.want || more != tt.more {
 				t.Errorf("%+v before %q, %d: got %s, more %t, want %s, %t", tt.f, tt.before, tt.limit, got, more, tt.want, tt.more)
 			}
 		}

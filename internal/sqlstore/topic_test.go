@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -168,7 +169,7 @@ func TestDeletedTopicHidesItsSubscriptions(t *testing.T) {
 					return err
 				}
 				for i := range 3 {
-					s := notify.Subscription{ARN: notify.SubscriptionARN(fmt.Sprint(topic, ":", i)), Topic: topic, Protocol: notify.Site, Endpoint: fmt.Sprint(i), CreateTime: noon}
+					s := notify.Subscription{ARN: notify.SubscriptionARN(fmt.Sprint(topic, ":", i)), Topic: topic, Protocol: notify.Site, Endpoint: strconv.Itoa(i), CreateTime: noon}
 					all = append(all, s.ARN)
 					if _, _, err := tx.EnsureSubscription(t.Context(), s); err != nil {
 						return err

@@ -23,7 +23,7 @@ func main() {
 
 func run(args []string) (err error) {
 	if len(args) < 2 {
-		return errors.New("usage: pack OUT.zip NAME=FILE ...")
+		return errors.New("usage: pack OUT.zip NAME=FILE, one or more of the latter")
 	}
 	out, err := os.Create(args[0])
 	if err != nil {

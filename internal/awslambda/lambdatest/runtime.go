@@ -176,7 +176,7 @@ func (r *Runtime) outcome(p post, i invocation) (o Outcome) {
 func (r *Runtime) start() {
 	r.t.Helper()
 	r.Starts++
-	cmd := exec.Command(r.program)
+	cmd := exec.CommandContext(context.WithoutCancel(r.t.Context()), r.program)
 	cmd.Env = append([]string{"AWS_LAMBDA_RUNTIME_API=" + r.api.Listener.Addr().String(), "AWS_REGION=eu-west-1", "PATH=" + os.Getenv("PATH")}, r.env...)
 	cmd.Stdout, cmd.Stderr = r, r
 	if err := cmd.Start(); err != nil {
