@@ -285,7 +285,7 @@ func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*Enco
 		return nil, nil
 	}
 	encoded, err := a.svc.Encoder.Encode(ctx, e, func(p Progress) {
-		a.report(Progress{Phase: p.Phase, Done: 0.02 + 0.93*p.Done})
+		a.report(Progress{Phase: p.Phase, Done: 0.02 + 0.93*p.Done, Left: p.Left})
 	})
 	if err != nil {
 		return nil, err

@@ -95,9 +95,9 @@ func stories(t testing.TB) []story {
 			d.count("#files script", 0)
 			d.count("#files img", 0)
 		}},
-		{"file-live", "file", filePage{frame: around("Sonata", one, nil), File: newFile(runningJob(1), transcode.Progress{Phase: transcode.Transcoding, Done: 0.42}, 34_100_000, noon)}, func(d *document) {
+		{"file-live", "file", filePage{frame: around("Sonata", one, nil), File: newFile(runningJob(1), transcode.Progress{Phase: transcode.Transcoding, Done: 0.42, Left: 21 * time.Second}, 34_100_000, noon)}, func(d *document) {
 			d.has("#file .state", "Encoding")
-			d.has("#file .state", "about 17 s left")
+			d.has("#file .state", "about 21 s left")
 			d.count("#file progress", 1)
 			d.has(".input", "34.1 MB")
 			d.count(".card", 4)
@@ -129,6 +129,8 @@ func stories(t testing.TB) []story {
 		{"file-mixed", "file", filePage{frame: around("Concert", one, nil), File: newFile(mixedJob(1), transcode.Progress{}, 34_100_000, noon)}, func(d *document) {
 			d.has("#file .state", "3 of 4 ready")
 			d.count(".notice", 0)
+			d.has("#output-1 .remark", "This file ends after 3 s; its header promises 3:07.")
+			d.count(".remark", 1)
 			d.has("#output-4", "There is a file of that name already")
 			d.has("#output-4", "Choose another name")
 			d.count(".card a.button", 3)
@@ -278,6 +280,7 @@ func mixedJob(n int) *transcode.Job {
 	j.Status = transcode.Failed
 	o := &j.Outputs[3]
 	o.Status, o.Made = transcode.Failed, nil
+	j.Outputs[0].StatusDetail = "This file ends after 3 s; its header promises 3:07."
 	o.StatusDetail = "3002 1f6b2f7e-41a0-4a6c-9d5c-3f6f6f3b9f01: The specified object could not be saved in the specified bucket because an object by that name already exists: bucket=etude, key=transcoded/x/a.mp3."
 	o.Failure = &transcode.Failure{
 		Code: 3002, Reason: "There is a file of that name already, and nothing is ever overwritten.",

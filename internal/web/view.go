@@ -128,6 +128,7 @@ type card struct {
 	chip
 	Note   string
 	Facts  []fact
+	Remark string // on what was made, though not quite as asked for
 	Reason string
 	Remedy string
 	Detail string
@@ -210,6 +211,8 @@ func timing(j *transcode.Job, p transcode.Progress, now time.Time) string {
 	switch {
 	case j.Status.Final() && !j.StartTime.IsZero() && j.FinishTime.After(j.StartTime):
 		return "took " + span(j.FinishTime.Sub(j.StartTime))
+	case j.Status == transcode.Progressing && p.Left > 0:
+		return "about " + span(p.Left) + " left"
 	case j.Status != transcode.Progressing || p.Done < 0.05 || !now.After(j.StartTime):
 		return ""
 	}
@@ -295,6 +298,9 @@ func newCard(j *transcode.Job, o *transcode.Output, told string) card {
 		if o.Failure != nil && told == "" {
 			c.Reason, c.Remedy = o.Failure.Reason, o.Failure.Remedy
 		}
+	}
+	if o.Status == transcode.Complete {
+		c.Remark = o.StatusDetail
 	}
 	if m := o.Made; m != nil {
 		c.Facts = []fact{
