@@ -5,7 +5,7 @@ GO      ?= go
 BIN     ?= bin/etude
 OUT     ?= demo-out
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-TIMEOUT ?= 10m
+TIMEOUT ?= 20m
 # Packages that "make test" tests, and what else it hands to go test.
 PKGS    ?= ./...
 TESTFLAGS ?=
@@ -80,10 +80,14 @@ check: ## hold format, vet, lint, imports, generated files, go.mod and races to 
 fmt: ## format the Go sources
 	@gofmt -w $$(git ls-files -co --exclude-standard '*.go')
 
-bench: assets ## run the benchmarks in bench (BENCH=name, COUNT=6) and sum them up
+bench: assets ## run the benchmarks and sum them up (BENCH=name, COUNT=6; BENCH=Engine, ROWS=clip,song: against ffmpeg)
 	@scripts/bootstrap run
-	@if [ -d bench ]; then $(GO) test -run '^$$' -bench '$(BENCH)' -count $(COUNT) -timeout 1h ./bench/... | tee bench.txt && $(tool) benchstat bench.txt; \
-	else echo 'bench: no benchmarks yet'; fi
+ifneq ($(BENCH),Engine)
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -count $(COUNT) -timeout 1h ./bench/... | tee bench.txt && $(tool) benchstat bench.txt
+endif
+ifneq (,$(filter Engine .,$(BENCH)))
+	@$(MAKE) build && $(GO) run ./bench/engine $(if $(ROWS),-rows $(ROWS))
+endif
 
 clean: ## remove what was built; data and installed programs stay
 	@rm -rf bin bench.txt $(assets)/node_modules && find $(assets)/dist -type f ! -name .keep -delete
