@@ -238,19 +238,31 @@ func (r *run) killAgainAndAgain(ctx context.Context) error {
 	return nil
 }
 
+const (
+	// idle is how long no job may come before those that are missing are held to
+	// be lost.
+	idle = 3 * time.Minute
+	// countGap is between two counts. A count reads all jobs, and is not to keep
+	// the server from making those that are missing.
+	countGap = 10 * time.Second
+)
+
 // report waits until all events are handed on, and compares objects with jobs.
 func (r *run) report(ctx context.Context) (result string, err error) {
-	begin := time.Now()
 	var jobs map[string]int
 	var total int
-	for {
+	for moved := time.Now(); ; {
+		before := total
 		if jobs, total, err = r.jobs(ctx); err != nil {
 			return "", err
 		}
-		if len(jobs) >= r.objects || time.Since(begin) > 5*time.Minute {
+		if total > before {
+			moved = time.Now()
+		}
+		if len(jobs) >= r.objects || time.Since(moved) > idle {
 			break
 		}
-		time.Sleep(time.Second)
+		time.Sleep(countGap)
 	}
 	missing, twice := 0, 0
 	for n := range r.objects {
