@@ -120,7 +120,7 @@ func (f *feed) run(ctx context.Context) error {
 // bye tells a page whose session was ended here that it was; one whose server
 // stops comes back by itself.
 func (f *feed) bye() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if alive, err := f.site.alive(ctx, f.token, f.owner); err == nil && !alive {
 		f.out.send("end", "")
