@@ -1,12 +1,8 @@
 package courier_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -17,45 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"etude/internal/courier"
+	"etude/internal/mototest"
 	"etude/internal/notify"
 )
-
-// moto starts moto's server, which speaks SQS and SNS, and returns its URL. The
-// server ends with the test, whose process holds its standard input.
-func moto(t *testing.T) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "python3", "-c", `
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print("http://%s:%d" % server.get_host_and_port(), flush=True)
-sys.stdin.read()
-server.stop()
-`)
-	cmd.Env = append(os.Environ(), "NO_PROXY=*")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Skipf("no python3: %v", err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		_, _ = io.Copy(io.Discard, out)
-		_ = cmd.Wait() // it may have been ended with the test's context
-	})
-	url, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Skipf("no moto that starts (%v): python3 -m pip install 'moto[server]'", err)
-	}
-	return strings.TrimSpace(url)
-}
 
 func load(_ context.Context, region string) (aws.Config, error) {
 	return aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")}, nil
@@ -89,7 +49,7 @@ func queue(t *testing.T, url, name string) (arn string, receive func() []string)
 }
 
 func TestAWS(t *testing.T) {
-	url := moto(t)
+	url := mototest.Start(t)
 	c := open(t, courier.Config{AWS: &courier.AWS{Load: load, SQSEndpoint: url, SNSEndpoint: url}})
 	t.Run("queue", func(t *testing.T) { testQueue(t, c, url) })
 	t.Run("topic elsewhere", func(t *testing.T) { testElsewhere(t, c, url) })
