@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/smithy-go"
 
 	"etude/internal/mototest"
 	"etude/internal/s3event"
@@ -79,25 +77,9 @@ func TestBucketNotificationClients(t *testing.T) {
 }
 
 // goS3Caller is AWS's SDK for Go.
-func goS3Caller(_ *testing.T, s *server) caller {
-	client := reflect.ValueOf(s.s3())
-	return func(t *testing.T, operation string, params members) (members, error) {
-		method := client.MethodByName(operation)
-		input := reflect.New(method.Type().In(1).Elem())
-		if err := convert(params, input.Interface()); err != nil {
-			return nil, err
-		}
-		results := method.Call([]reflect.Value{reflect.ValueOf(testContext(t)), input})
-		if err, _ := results[1].Interface().(error); err != nil {
-			var api smithy.APIError
-			if errors.As(err, &api) {
-				return nil, &callError{api.ErrorCode(), api.ErrorMessage()}
-			}
-			return nil, err
-		}
-		var reply members
-		return reply, convert(results[0].Interface(), &reply)
-	}
+func goS3Caller(t *testing.T, s *server) caller {
+	call, _ := sdkCaller(t, s.s3(), "s3")
+	return call
 }
 
 func javaScriptS3Caller(t *testing.T, s *server) caller {
