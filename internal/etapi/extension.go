@@ -78,9 +78,11 @@ type loudnessJSON struct {
 	SamplePeakDBFS *float64
 }
 
-// outputReport has no Loudness unless one was asked for, and reached.
+// outputReport has no Progress unless the output is being made, and no Loudness
+// unless one was asked for, and reached.
 type outputReport struct {
 	ID       string `json:"Id"`
+	Progress *progressJSON
 	Loudness *reachedJSON
 }
 
@@ -106,19 +108,22 @@ func (a *api) readJobReport(ctx context.Context, in request) (any, error) {
 		return nil, err
 	}
 	out := jobReport{ID: string(job.ID), Status: string(job.Status), Measurement: newMeasuredJSON(job)}
+	var progress transcode.Progress
+	if job.Status == transcode.Progressing {
+		if progress, err = a.Service.Progress(ctx, id); err != nil {
+			return nil, err
+		}
+		out.Progress = newProgressJSON(transcode.OutputProgress{Phase: progress.Phase, Done: progress.Done, Left: progress.Left})
+	}
 	for i := range job.Outputs {
 		o := outputReport{ID: job.Outputs[i].ID}
 		if m := job.Outputs[i].Made; m != nil && m.Loudness != nil {
 			o.Loudness = &reachedJSON{newLoudnessJSON(m.Loudness.Loudness), round(m.Loudness.Gain, 100), m.Loudness.Limited}
 		}
-		out.Outputs = append(out.Outputs, o)
-	}
-	if job.Status == transcode.Progressing {
-		p, err := a.Service.Progress(ctx, id)
-		if err != nil {
-			return nil, err
+		if job.Outputs[i].Status == transcode.Progressing {
+			o.Progress = newProgressJSON(progress.Output(o.ID))
 		}
-		out.Progress = newProgressJSON(p)
+		out.Outputs = append(out.Outputs, o)
 	}
 	if in.role == account.Admin {
 		if out.Attempts, err = a.attempts(ctx, id); err != nil {
@@ -128,7 +133,7 @@ func (a *api) readJobReport(ctx context.Context, in request) (any, error) {
 	return map[string]any{"Job": out}, nil
 }
 
-func newProgressJSON(p transcode.Progress) *progressJSON {
+func newProgressJSON(p transcode.OutputProgress) *progressJSON {
 	out := &progressJSON{Phase: string(p.Phase), Percent: round(100*p.Done, 10)}
 	if p.Left > 0 {
 		left := round(p.Left.Seconds(), 10)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/google/go-cmp/cmp"
 
 	"etude/internal/account"
 	"etude/internal/ffmpeg/ffmpegtest"
@@ -27,7 +26,7 @@ func TestJobReport(t *testing.T) {
 	waiting := s.call(t, 200, "GET", path, "")
 	want(t, "while it waits", map[string]any{"Job": map[string]any{
 		"Id": job, "Status": "Submitted", "Progress": nil, "Measurement": nil,
-		"Outputs": []any{map[string]any{"Id": "1", "Loudness": nil}},
+		"Outputs": []any{map[string]any{"Id": "1", "Progress": nil, "Loudness": nil}},
 	}}, waiting)
 	s.call(t, 404, "GET", path+"/peaks", "")
 	s.call(t, 404, "GET", path+"/spectrogram.png", "")
@@ -98,11 +97,11 @@ func TestJobReportWhileItRuns(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.service.RunJob(t.Context(), transcode.RunJob{}) }()
 	<-started
-	got := at(s.call(t, 200, "GET", "jobs/"+job+"/etude", ""), "Job", "Progress")
+	got := s.call(t, 200, "GET", "jobs/"+job+"/etude", "")
 	close(hold)
-	if diff := cmp.Diff(any(map[string]any{"Phase": "PROBING", "Percent": 2.0, "SecondsLeft": nil}), got); diff != "" {
-		t.Error(diff)
-	}
+	progress := map[string]any{"Phase": "PROBING", "Percent": 2.0, "SecondsLeft": nil}
+	want(t, "progress", progress, at(got, "Job", "Progress"))
+	want(t, "outputs", []any{map[string]any{"Id": "1", "Progress": progress, "Loudness": nil}}, at(got, "Job", "Outputs"))
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}

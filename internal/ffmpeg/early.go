@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -77,7 +78,7 @@ func (r *encode) startEarly(ctx context.Context, p *plan) (*early, error) {
 		close(e.done)
 		return e, nil
 	}
-	step = r.meter.step(float64(len(e.read.which)))
+	step = r.meter.step(float64(len(e.read.which)), p.checking(func(i int) bool { return slices.Contains(e.read.which, i) })...)
 	for _, i := range e.read.which {
 		expected += p.plays(&p.Tracks[i]).Seconds()
 	}

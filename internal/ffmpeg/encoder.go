@@ -173,7 +173,11 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 	}
 	split, leave := e.pool.enter()
 	defer leave()
-	r := &encode{toolchain: t, cfg: e.cfg, pool: e.pool, lanes: 1, meter: newMeter(progress), sources: enc.Inputs}
+	var names []string
+	for _, o := range enc.Outputs {
+		names = append(names, o.Name)
+	}
+	r := &encode{toolchain: t, cfg: e.cfg, pool: e.pool, lanes: 1, meter: newMeter(progress, names...), sources: enc.Inputs}
 	defer r.meter.close()
 	if split {
 		r.lanes = e.cfg.Cores
@@ -371,7 +375,7 @@ func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 	}
 	for _, p := range []*plan{&first, &second} {
 		if len(p.Tracks) > 0 {
-			r.meter.expect(p.cost())
+			r.meter.expect(p.cost(), p.work()...)
 		}
 	}
 	if len(first.Tracks) > 0 || len(second.Tracks) > 0 && r.listen != nil {
@@ -461,7 +465,7 @@ func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 		return nil
 	}
 	again.Feeds = nil
-	r.meter.expect(again.cost())
+	r.meter.expect(again.cost(), again.work()...)
 	return r.pass(ctx, &again, encoded)
 }
 
@@ -506,7 +510,7 @@ func (r *encode) probe(ctx context.Context, i int) (*source, error) {
 
 // encode makes all tracks of a plan.
 func (r *encode) encode(ctx context.Context, p *plan, check *early) (*decoded, error) {
-	decoding := r.meter.step(p.decodeCost())
+	decoding := r.meter.step(p.decodeCost(), p.decoding()...)
 	decoding(transcode.Transcoding, 0)
 	words := newEncodeWords(p)
 	expected := p.longest()

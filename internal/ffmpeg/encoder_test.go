@@ -301,12 +301,23 @@ func TestEncodeProgress(t *testing.T) {
 		if i > 0 && (p.Done < got[i-1].Done || slices.Index(phases, p.Phase) < slices.Index(phases, got[i-1].Phase)) {
 			t.Errorf("%+v comes after %+v", p, got[i-1])
 		}
+		for name, o := range p.Outputs {
+			if was, ok := got[i-1].Outputs[name]; ok && (o.Done < was.Done || slices.Index(phases, o.Phase) < slices.Index(phases, was.Phase)) {
+				t.Errorf("output %s: %+v comes after %+v", name, o, was)
+			}
+		}
 		if p.Phase == transcode.Transcoding && p.Done > 0.05 && p.Done < 0.9 {
 			between++
 		}
 	}
 	if first, last := got[0], got[len(got)-1]; first.Phase != transcode.Probing || first.Done != 0 || last.Phase != transcode.Verifying || last.Done != 1 {
 		t.Errorf("progress goes from %+v to %+v", first, last)
+	}
+	for i := range enc.Outputs {
+		o := got[len(got)-1].Outputs[strconv.Itoa(i)]
+		if o.Phase != transcode.Verifying || o.Done < 0.999 {
+			t.Errorf("output %d ends as %+v", i, o)
+		}
 	}
 	if between == 0 {
 		t.Errorf("no progress on the way: %+v", got)

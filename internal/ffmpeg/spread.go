@@ -75,7 +75,7 @@ func (r *encode) newSpread(p *plan, feeds *feeding, check *early) *spread {
 		}
 		w := feeds.windows[t.Feed]
 		s.tracks = append(s.tracks, &spreadTrack{
-			track: t, index: i, window: w, rest: w.hear(0), segments: map[int64]*segment{}, count: -1, step: r.meter.step(t.Cost),
+			track: t, index: i, window: w, rest: w.hear(0), segments: map[int64]*segment{}, count: -1, step: r.meter.step(t.Cost, t.making()),
 			out: splitSound{File: t.File + ".sound"},
 		})
 	}

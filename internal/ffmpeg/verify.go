@@ -43,7 +43,7 @@ func (f *facts) made() transcode.Made {
 // ours. What of it needs no decoder is done here, and the files are hashed
 // meanwhile.
 func (r *encode) verify(ctx context.Context, p *plan, done *decoded, known map[int]*facts) ([]facts, error) {
-	step := r.meter.step(float64(len(p.Tracks) - len(known)))
+	step := r.meter.step(float64(len(p.Tracks)-len(known)), p.checking(func(i int) bool { return known[i] == nil })...)
 	step(transcode.Verifying, 0)
 	all := make([]facts, len(p.Tracks))
 	group, ctx := errgroup.WithContext(ctx)

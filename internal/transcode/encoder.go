@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -26,6 +27,34 @@ type Progress struct {
 	// Left is about how long it will take until Done is 1, as far as the work
 	// until now tells; 0 while that is not known.
 	Left time.Duration
+	// Outputs is how far each output is, by the name of its Rendition, which is
+	// the Output's ID; one that is not there is as far as all of them. It is not
+	// to be changed.
+	Outputs map[string]OutputProgress
+}
+
+// OutputProgress is how far one output of an attempt is.
+type OutputProgress struct {
+	Phase Phase
+	// Done is the share of the output's own work that is done: 0 to 1, never
+	// falling.
+	Done float64
+	// Left is about how long it will take until Done is 1; 0 while that is not
+	// known.
+	Left time.Duration
+}
+
+// Output is how far the output of that ID is.
+func (p *Progress) Output(id string) OutputProgress {
+	if o, ok := p.Outputs[id]; ok {
+		return o
+	}
+	return OutputProgress{p.Phase, p.Done, p.Left}
+}
+
+// equal reports whether p says nothing else than q.
+func (p *Progress) equal(q *Progress) bool {
+	return p.Phase == q.Phase && p.Done == q.Done && p.Left == q.Left && maps.Equal(p.Outputs, q.Outputs)
 }
 
 // Encoding is the work that an Encoder is given: some input files, which are
@@ -147,7 +176,7 @@ type Encoder interface {
 	// It calls progress, from
 	// one goroutine at a time and never after it has returned, with phases
 	// Probing, Transcoding and Verifying and with Done from 0 to 1 over all
-	// three. When ctx ends, it ends its work at once and returns ctx's cause.
+	// three, and with each output's share of its own part. When ctx ends, it ends its work at once and returns ctx's cause.
 	// Encode may be called at once from many goroutines.
 	Encode(ctx context.Context, e Encoding, progress func(Progress)) (*Encoded, error)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -58,15 +59,25 @@ func (a *attempt) lease() *Attempt {
 	return &l
 }
 
-// report takes note of progress and tells those who watch. It never falls.
+// report takes note of progress and tells those who watch. It never falls, and
+// an output of which p says nothing is as far as it was.
 func (a *attempt) report(p Progress) {
 	s := a.svc
 	s.mu.Lock()
 	old := s.progress[a.job.ID]
 	p.Done = min(max(p.Done, old.Done), 1)
+	outputs := maps.Clone(old.Outputs)
+	for id, o := range p.Outputs {
+		if outputs == nil {
+			outputs = map[string]OutputProgress{}
+		}
+		o.Done = min(max(o.Done, outputs[id].Done), 1)
+		outputs[id] = o
+	}
+	p.Outputs = outputs
 	s.progress[a.job.ID] = p
 	s.mu.Unlock()
-	if p != old {
+	if !p.equal(&old) {
 		s.jobs.Tell(a.job.Owner, a.job.ID)
 	}
 }

@@ -284,9 +284,7 @@ func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*Enco
 	if len(e.Outputs) == 0 {
 		return nil, nil
 	}
-	encoded, err := a.svc.Encoder.Encode(ctx, e, func(p Progress) {
-		a.report(Progress{Phase: p.Phase, Done: 0.02 + 0.93*p.Done, Left: p.Left})
-	})
+	encoded, err := a.svc.Encoder.Encode(ctx, e, func(p Progress) { a.report(encodeShare(p)) })
 	if err != nil {
 		return nil, err
 	}
@@ -300,6 +298,23 @@ func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*Enco
 		made[r.Name] = &encoded.Outputs[i]
 	}
 	return made, nil
+}
+
+// How much of an attempt's work is done, and of an output's, when the inputs were
+// fetched, and when the encoder has ended.
+const (
+	doneFetching = 0.02
+	doneEncoding = 0.95
+)
+
+// encodeShare is what the progress of an encoder is of all.
+func encodeShare(p Progress) Progress {
+	all := Progress{Phase: p.Phase, Done: doneFetching + (doneEncoding-doneFetching)*p.Done, Left: p.Left, Outputs: map[string]OutputProgress{}}
+	for id, o := range p.Outputs {
+		o.Done = doneFetching + (doneEncoding-doneFetching)*o.Done
+		all.Outputs[id] = o
+	}
+	return all
 }
 
 // rendition is the work of one output, unless its key is taken or its artwork
@@ -352,7 +367,10 @@ func (a *attempt) store(ctx context.Context, made map[string]*EncodedOutput) err
 		if !ok {
 			continue
 		}
-		a.report(Progress{Phase: Uploading, Done: 0.95 + 0.05*float64(i)/float64(len(a.job.Outputs))})
+		a.report(Progress{
+			Phase: Uploading, Done: doneEncoding + (1-doneEncoding)*float64(i)/float64(len(a.job.Outputs)),
+			Outputs: map[string]OutputProgress{o.ID: {Phase: Uploading, Done: doneEncoding}},
+		})
 		if err := a.storeOutput(ctx, o, m); err != nil {
 			return err
 		}

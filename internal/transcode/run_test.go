@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -314,32 +315,60 @@ func TestRestartedNodeTakesItsOwnJobsAtOnce(t *testing.T) {
 	}
 }
 
+// staggering is an encoder that takes its outputs for as good as done before it
+// begins.
+type staggering struct{ *ffmpegtest.Encoder }
+
+func (e staggering) Encode(ctx context.Context, enc transcode.Encoding, progress func(transcode.Progress)) (*transcode.Encoded, error) {
+	p := transcode.Progress{Phase: transcode.Transcoding, Done: 0.9, Outputs: map[string]transcode.OutputProgress{}}
+	for _, o := range enc.Outputs {
+		p.Outputs[o.Name] = transcode.OutputProgress{Phase: transcode.Transcoding, Done: 0.9}
+		progress(p)
+		p.Outputs = maps.Clone(p.Outputs)
+	}
+	return e.Encoder.Encode(ctx, enc, progress)
+}
+
 func TestProgressNeverFalls(t *testing.T) {
 	w := open(t)
 	w.put(t, "in.mp3", "music")
-	id := w.create(t, w.spec(wav))
+	id := w.create(t, w.spec(wav, flac))
+	started, hold := make(chan string, 1), make(chan struct{})
+	w.Encoder, w.encoder.Started, w.encoder.Hold = staggering{w.encoder}, started, hold
 	watcher, end := w.WatchJobs("ann")
 	defer end()
-	last := 0.0
+	progress := func() transcode.Progress {
+		t.Helper()
+		p, err := w.Progress(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
 	done := make(chan struct{})
 	go func() { defer close(done); w.run(t, 1) }()
+	<-started
+	last := progress()
+	for _, output := range []string{"1", "2"} {
+		if o := last.Output(output); o.Phase != transcode.Probing || o.Done < 0.8 || last.Done < 0.8 {
+			t.Errorf("progress fell to %+v in all, and output %s to %+v", last, output, o)
+		}
+	}
+	close(hold)
 	for running := true; running; {
 		select {
 		case <-watcher.C():
 			watcher.Changed()
-			p, err := w.Progress(t.Context(), id)
-			if err != nil {
-				t.Fatal(err)
+			p := progress()
+			if p.Phase != "" && (p.Done < last.Done || p.Output("1").Done < last.Output("1").Done || p.Output("2").Done < last.Output("2").Done) {
+				t.Errorf("progress fell from %+v to %+v", last, p)
 			}
-			if p.Done < last && p.Phase != "" {
-				t.Errorf("progress fell from %v to %v", last, p.Done)
-			}
-			last = max(last, p.Done)
+			last = p
 		case <-done:
 			running = false
 		}
 	}
-	if p, err := w.Progress(t.Context(), id); err != nil || p != (transcode.Progress{}) {
-		t.Errorf("progress of a job that ended = %+v, %v, want none", p, err)
+	if p := progress(); !cmp.Equal(p, transcode.Progress{}) {
+		t.Errorf("progress of a job that ended = %+v, want none", p)
 	}
 }

@@ -57,7 +57,7 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 	e.mu.Lock()
 	e.calls = append(e.calls, enc)
 	e.mu.Unlock()
-	progress(transcode.Progress{Phase: transcode.Probing})
+	progress(even(enc, transcode.Probing, 0))
 	if err := e.wait(ctx, enc.Inputs[0].Path); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 			return nil, err
 		}
 	}
-	progress(transcode.Progress{Phase: transcode.Transcoding, Done: 0.5})
+	progress(even(enc, transcode.Transcoding, 0.5))
 	encoded := &transcode.Encoded{Log: "nothing was encoded"}
 	for _, in := range enc.Inputs {
 		info, err := os.Stat(in.Path)
@@ -88,8 +88,17 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 			return nil, err
 		}
 	}
-	progress(transcode.Progress{Phase: transcode.Verifying, Done: 1})
+	progress(even(enc, transcode.Verifying, 1))
 	return encoded, nil
+}
+
+// even is the progress of an encoder that gets on with all outputs alike.
+func even(enc transcode.Encoding, phase transcode.Phase, done float64) transcode.Progress {
+	p := transcode.Progress{Phase: phase, Done: done, Outputs: map[string]transcode.OutputProgress{}}
+	for _, r := range enc.Outputs {
+		p.Outputs[r.Name] = transcode.OutputProgress{Phase: phase, Done: done}
+	}
+	return p
 }
 
 // measured has by-products that are as short as the outputs are.
