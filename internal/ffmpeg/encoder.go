@@ -213,6 +213,7 @@ type encode struct {
 	heard  *ears // nil if nobody measures
 
 	joined func(*track, *splitSound) // is told of what was joined; nil for nobody
+	alter  alteration
 }
 
 // open checks the files and names that were handed in.
@@ -569,6 +570,7 @@ func (r *encode) encodeWhole(ctx context.Context, p *plan, done *decoded) error 
 	for i := range p.Tracks {
 		if s := done.sounds[i]; s != nil && s.Unfit {
 			r.cfg.Logger.Warn("segments cannot be joined: the file is encoded again as a whole", "output", p.Tracks[i].File)
+			done.log += fmt.Sprintf("\n%s: its segments cannot be joined; it was encoded again as a whole", p.Tracks[i].File)
 			p.Tracks[i].Split = nil
 			which = append(which, i)
 			whole.Tracks = append(whole.Tracks, p.Tracks[i])

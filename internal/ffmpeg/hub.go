@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -228,4 +229,32 @@ func (r *hearer) close() {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
 	r.w.hearers = slices.DeleteFunc(r.w.hearers, func(other *hearer) bool { return other == r })
+}
+
+// copy waits for what is between the hearer's position and another one, and
+// returns it, or as much of it as there is. The hearer is to be closed.
+func (r *hearer) copy(to int64) (sound []byte, err error) {
+	for r.at < to {
+		part, err := r.read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		part = part[:min(int64(len(part)), (to-r.at)*r.w.frame)]
+		sound = slices.Grow(sound, int((to-r.at)*r.w.frame))
+		sound = append(sound, part...)
+		r.move(r.at + int64(len(part))/r.w.frame)
+	}
+	return sound, nil
+}
+
+// hearCopy returns who hears, from a position on, sound of some channels that
+// was copied at another one before that.
+func hearCopy(channels int, sound []byte, copied, at int64) (*hearer, error) {
+	w := newHub(math.MaxInt64).newWindow(channels)
+	w.base, w.end = copied, copied
+	r := w.hear(at)
+	return r, w.fill(bytes.NewReader(sound), func() {}, func() {})
 }

@@ -85,6 +85,45 @@ func TestHub(t *testing.T) {
 	})
 }
 
+// TestHubCopy: what is copied of a window is heard as the window itself is, up to
+// where it was copied or the sound ends.
+func TestHubCopy(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		channels := rapid.IntRange(1, 2).Draw(t, "channels")
+		n := rapid.IntRange(1, 100000).Draw(t, "samples")
+		from := rapid.IntRange(0, n).Draw(t, "from")
+		at := rapid.IntRange(from, n).Draw(t, "at")
+		to := rapid.IntRange(at, n+n/2).Draw(t, "to")
+		raw, _ := sound(n * channels)
+		w := newHub(chunkBytes).newWindow(channels)
+		r := w.hear(int64(from))
+		var group errgroup.Group
+		group.Go(func() error { return w.fill(bytes.NewReader(raw), nothing, nothing) })
+		copied, err := r.copy(int64(to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.close()
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := hearCopy(channels, copied, int64(from), int64(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard, err := again.copy(int64(2 * n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := raw[4*channels*at : 4*channels*min(to, n)]; !bytes.Equal(heard, want) {
+			t.Errorf("of %d to %d, %d bytes are heard from %d on, want %d", from, to, len(heard), at, len(want))
+		}
+		if is, end := again.w.total(); is != int64(min(to, n)) || !end {
+			t.Errorf("there are %d samples, ended is %t", is, end)
+		}
+	})
+}
+
 // TestHubWaits: a window that is full takes in nothing until a hearer moves, or
 // another one is hungry.
 func TestHubWaits(t *testing.T) {

@@ -12,11 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"etude/internal/audiofile"
 	"etude/internal/ffmpeg/ffmpegtest"
-	"etude/internal/transcode"
 	"etude/internal/tune"
 )
 
@@ -81,21 +79,9 @@ type jointSound struct {
 // jointsOf encodes a file, and returns where, and at which packets it was
 // joined.
 func jointsOf(b *testing.B, input, preset string, cores int) (string, *jointSound) {
-	r := &encode{
-		toolchain: boxed(b, Auto), cfg: Config{Stall: time.Minute, MaxDuration: 2 * time.Hour, Segment: 10 * time.Second, CPU: time.Hour},
-		pool: &pool{cores: cores}, lanes: cores, meter: newMeter(nil),
-	}
 	kept := &jointSound{}
-	r.joined = func(t *track, s *splitSound) { *kept = jointSound{*s, t.Split.Frame, t.Split.Delay} }
-	enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: b.TempDir(), Outputs: []transcode.Rendition{{Name: "1", Preset: systemPreset(b, preset)}}}
-	r.sources = enc.Inputs
-	if err := r.open(enc); err != nil {
-		b.Fatal(err)
-	}
-	made, err := r.run(b.Context(), enc)
-	if err != nil {
-		b.Fatal(err)
-	}
+	r := &encode{lanes: cores, joined: func(t *track, s *splitSound) { *kept = jointSound{*s, t.Split.Frame, t.Split.Delay} }}
+	made := encodeSplit(b, r, input, preset)
 	return made.Outputs[0].Files[0].Path, kept
 }
 
@@ -149,7 +135,7 @@ func compareBlocks(b *testing.B, input, file, other string, at map[int64]bool) (
 
 // illegalWindows counts the transitions between windows that AAC does not have,
 // in an MP4; there are none in an MP3.
-func illegalWindows(b *testing.B, path string) (n int) {
+func illegalWindows(b testing.TB, path string) (n int) {
 	if filepath.Ext(path) != ".m4a" {
 		return 0
 	}

@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type lane struct {
 	ended   chan struct{}       // closed when the process has ended
 	failed  error               // why it ended badly
 	made    func(packets int64) // is told of those that came out
+	alter   alteration
 
 	given int64 // frames, until now
 
@@ -35,6 +37,10 @@ type lane struct {
 	packets int64      // until now
 	pieces  []*segment // that packets are wanted for
 }
+
+// alteration changes packet i of a track, as it was made of a segment, to have
+// it fit less; nil for none. Only tests have one.
+type alteration func(s *segment, i int64, packet []byte)
 
 // laneArgs returns the arguments of an encoder that reads raw samples and writes
 // packets.
@@ -60,7 +66,7 @@ func (r *encode) startLane(t *track) (*lane, error) {
 		return nil, err
 	}
 	widen(in)
-	l := &lane{t: t, in: out, ended: make(chan struct{})}
+	l := &lane{t: t, in: out, ended: make(chan struct{}), alter: r.alter}
 	l.command = &command{
 		program: r.ffmpeg,
 		args:    t.laneArgs(),
@@ -117,6 +123,17 @@ func (l *lane) wanting() bool {
 func (l *lane) close() {
 	l.command.watch.release()
 	l.in.Close()
+}
+
+// end closes a lane, waits until its process has ended, and says why that or
+// feeding it failed.
+func (l *lane) end(ctx context.Context, fed error) error {
+	l.close()
+	<-l.ended
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return cmp.Or(l.failed, fed) // the lane has the reason, if it is its fault
 }
 
 // feed gives the encoder a segment's sound from a hearer, which is at its
@@ -197,7 +214,7 @@ func (l *lane) packet(p []byte) {
 	l.packets++
 	for len(l.pieces) > 0 {
 		s := l.pieces[0]
-		if at >= s.At && s.add(s.From+at-s.At, p) {
+		if at >= s.At && s.add(s.From+at-s.At, p, l.alter) {
 			return
 		}
 		if at < s.At {
@@ -221,6 +238,10 @@ func (t *track) packetLength(head []byte) (int, error) {
 type segment struct {
 	piece
 	own int64 // the first packet that is nobody else's
+	// around is the sound around the beginning of own, in case that another
+	// encoder has to be given it; nil for the first segment, and for patches.
+	around *soundCopy
+	first  int64 // packets before this one are another segment's; it is the joiner's
 
 	mu      sync.Mutex
 	last    int64         // the last packet that is wanted
@@ -234,14 +255,32 @@ func newSegment(plan *split, k, at int64) *segment {
 	return &segment{piece: plan.piece(k, at), own: own, last: to + plan.Overlap, done: make(chan struct{})}
 }
 
-// add adds packet i of the track, and reports whether more may be wanted.
-func (s *segment) add(i int64, packet []byte) bool {
+// newPatch is a segment that consists of a patch.
+func newPatch(plan *split, k, times int64) *segment {
+	own, _ := plan.own(k)
+	p, last := plan.patch(k, times)
+	return &segment{piece: p, own: own, last: last, done: make(chan struct{})}
+}
+
+// soundCopy is some of a feed's sound, and the position of its first sample.
+type soundCopy struct {
+	at    int64
+	sound []byte
+}
+
+// add adds packet i of the track, after it was altered, and reports whether more
+// may be wanted.
+func (s *segment) add(i int64, packet []byte, alter alteration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.whole {
 		return false
 	}
-	s.packets = append(s.packets, slices.Clone(packet))
+	packet = slices.Clone(packet)
+	if alter != nil {
+		alter(s, i, packet)
+	}
+	s.packets = append(s.packets, packet)
 	s.check(i)
 	return true
 }

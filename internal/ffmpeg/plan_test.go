@@ -383,6 +383,7 @@ func TestPlanAll(t *testing.T) {
 
 // TestSegmentsCover: segments follow each other without a gap, whatever is cut,
 // and each encoder's packets fall into the turns of one that encodes everything.
+// Patches need no sound but what a segment keeps, and that is little.
 func TestSegmentsCover(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tracks := []track{
@@ -411,6 +412,19 @@ func TestSegmentsCover(t *testing.T) {
 				t.Errorf("segment %d, packets %d to %d: an encoder that was given %d frames is given %+v", k, from, to, given[lane], p)
 			}
 			given[lane] += p.To - p.From
+			if k == 0 {
+				continue
+			}
+			first, end := s.around(k)
+			for _, times := range patchTimes {
+				patch, last := s.patch(k, times)
+				if patch.From%s.Unit != 0 || patch.From > max(from-times*s.Warm, 0) || last < min(from+times*s.Warm, to) || last+s.Ahead >= patch.To {
+					t.Errorf("segment %d, packets %d to %d: a patch is given %+v up to packet %d", k, from, to, patch, last)
+				}
+				if first > min(patch.From, p.From) || patch.To > min(end, p.To) || (end-first)*s.Frame*int64(track.Channels)*4 > 3<<20 {
+					t.Errorf("segment %d: it has %+v, a patch %+v; kept is %d to %d", k, p, patch, first, end)
+				}
+			}
 		}
 	})
 }

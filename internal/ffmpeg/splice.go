@@ -8,14 +8,14 @@ import (
 )
 
 // joint returns the packet at which segment b takes over from a, the one before
-// it; ok is false where that cannot be heard without a trace at any packet that
+// it; ok is false where that cannot be done without a trace at any packet that
 // both have.
 func (t *track) joint(a, b *segment) (at int64, ok bool, err error) {
 	fits := fitsAAC
 	if t.codec == "mp3" {
 		fits = fitsMP3
 	}
-	for at = b.own; a.packet(at-1) != nil && b.packet(at) != nil; at++ {
+	for at = max(b.own, a.first+1); a.packet(at-1) != nil && b.packet(at) != nil; at++ {
 		if ok, err = fits(a, b, at); ok || err != nil {
 			return at, ok, err
 		}
@@ -74,12 +74,13 @@ func readSide(frame []byte) (audiofile.MPEG, audiofile.Side, error) {
 }
 
 // moveSound puts the last bytes before packet at, which are of the sound of b's
-// packet, into a's packets, or only looks whether they fit.
+// packet, into a's packets, or only looks whether they fit. Those that another
+// segment has written instead of a are not to be changed.
 func moveSound(a, b *segment, at int64, back int, move bool) (bool, error) {
 	for back > 0 {
 		at--
 		to, from := a.packet(at), b.packet(at)
-		if to == nil || from == nil || len(to) != len(from) {
+		if at < a.first || to == nil || from == nil || len(to) != len(from) {
 			return false, nil
 		}
 		h, err := audiofile.ReadMPEG(to)
@@ -105,29 +106,52 @@ type splicer struct {
 	at   []int64 // packets at which a segment took over
 }
 
-// add adds the next segment, and writes what is certain now. It returns false
-// if that cannot be joined.
+// add adds the next segment, and writes what is certain now. It returns false,
+// and nothing has changed, if that cannot be joined.
 func (s *splicer) add(b *segment) (bool, error) {
-	a := s.last
-	s.last = b
-	if a == nil {
+	if s.last == nil {
+		s.last = b
 		return true, nil
 	}
-	at, ok, err := s.t.joint(a, b)
+	at, ok, err := s.t.joint(s.last, b)
 	if err != nil || !ok {
 		return false, err
 	}
+	return true, s.splice(b, at)
+}
+
+// bridge does the same with a patch between the two. Nobody else may use that.
+func (s *splicer) bridge(patch, b *segment) (bool, error) {
+	begin, ok, err := s.t.joint(s.last, patch)
+	if err != nil || !ok {
+		return false, err
+	}
+	patch.first = begin
+	end, ok, err := s.t.joint(patch, b)
+	if err != nil || !ok {
+		return false, err
+	}
+	if err := s.splice(patch, begin); err != nil {
+		return false, err
+	}
+	return true, s.splice(b, end)
+}
+
+// splice has a segment take over at a packet where that fits.
+func (s *splicer) splice(b *segment, at int64) error {
+	a := s.last
 	if s.t.codec == "mp3" {
 		_, side, err := readSide(b.packet(at))
 		if err != nil {
-			return false, err
+			return err
 		}
-		if ok, err := moveSound(a, b, at, side.Back, true); err != nil || !ok {
-			return false, err
+		if _, err := moveSound(a, b, at, side.Back, true); err != nil { // it was seen to fit
+			return err
 		}
 	}
+	b.first, s.last = at, b
 	s.at = append(s.at, at)
-	return true, s.writeTo(a, at)
+	return s.writeTo(a, at)
 }
 
 // end writes the rest, up to as many packets as there are in all.

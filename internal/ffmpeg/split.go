@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"slices"
 	"time"
 
 	"etude/internal/transcode"
@@ -32,6 +33,10 @@ const (
 	leastParts  = 3                // a segment is no shorter than usual by more than that
 	mostPart    = 16 << 20         // bytes of a segment's sound, which may have to be held
 )
+
+// patchTimes are how many times the usual warm-up the encoder of a patch hears:
+// where one does not fit either, the next is tried.
+var patchTimes = []int64{2, 4}
 
 // splitTracks plans which tracks are split over some cores, and how. A clip is
 // not worth it, and what nobody knows the length of is taken for one.
@@ -126,4 +131,23 @@ func (s *split) piece(k, at int64) piece {
 		p.From = max(p.From, 0)
 	}
 	return p
+}
+
+// patch returns what to give to a new encoder of the sound around the beginning
+// of a segment, from some times the usual warm-up before it to as much after it,
+// and the last packet that is wanted. The first segment has no patch.
+func (s *split) patch(k, times int64) (p piece, last int64) {
+	from, to := s.own(k)
+	last = min(from+times*s.Warm, to)
+	p.From = max(from-times*s.Warm, 0)
+	p.From -= p.From % s.Unit
+	p.To = last + 1 + s.Ahead
+	return p, last
+}
+
+// around returns the first frame that any encoder hears of a segment, that of a
+// patch or its own, and the one up to which patches hear.
+func (s *split) around(k int64) (from, to int64) {
+	p, _ := s.patch(k, slices.Max(patchTimes))
+	return p.From, p.To
 }

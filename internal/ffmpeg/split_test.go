@@ -1,10 +1,8 @@
 package ffmpeg_test
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"testing"
 	"time"
@@ -16,10 +14,6 @@ import (
 	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/transcode"
 )
-
-// beats is a sound of which AAC makes windows of all kinds: tones that change,
-// and beats.
-const beats = "0.3*sin(2*PI*(300+200*t)*t)+0.4*sin(9000*t)*exp(-60*(t-floor(3.3*t)/3.3))+0.05*(random(0)-0.5)"
 
 // splitCase is a file and how it is encoded in segments.
 type splitCase struct {
@@ -51,7 +45,7 @@ func TestSplit(t *testing.T) {
 		c := splitCases.Example(seed + 1)
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			t.Parallel()
-			input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: c.samples, Rate: c.rate, Channels: c.channels, Sound: beats})
+			input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: c.samples, Rate: c.rate, Channels: c.channels, Sound: ffmpegtest.Beats})
 			presets := []transcode.Preset{
 				custom("mp4", transcode.Audio{Codec: "AAC", SampleRate: c.out, BitRate: "160", Channels: "auto"}),
 				custom("mp3", transcode.Audio{Codec: "mp3", SampleRate: c.out, BitRate: "128", Channels: "auto"}),
@@ -74,7 +68,7 @@ func TestSplit(t *testing.T) {
 				if len(got) != len(ref) {
 					t.Fatalf("%s: it decodes to %d bytes, as a whole to %d", out.Made.Codec, len(got), len(ref))
 				}
-				if s, w := noise(original, got), noise(original, ref); s < w-0.5 {
+				if s, w := ffmpegtest.SNR(original, got), ffmpegtest.SNR(original, ref); s < w-0.5 {
 					t.Errorf("%s: signal to noise is %.2f dB, as a whole %.2f", out.Made.Codec, s, w)
 				}
 			}
@@ -90,17 +84,6 @@ func TestSplit(t *testing.T) {
 			}
 		})
 	}
-}
-
-// noise is the ratio of signal to noise in dB of some samples in 32 bits, as far
-// as both have them.
-func noise(want, got []byte) float64 {
-	var signal, differs float64
-	for i := 0; i+4 <= min(len(want), len(got)); i += 4 {
-		a, b := float64(int32(binary.LittleEndian.Uint32(want[i:]))), float64(int32(binary.LittleEndian.Uint32(got[i:])))
-		signal, differs = signal+a*a, differs+(a-b)*(a-b)
-	}
-	return 10 * math.Log10(signal/max(differs, 1))
 }
 
 // aacFacts is what an MP4 says, and its packets.

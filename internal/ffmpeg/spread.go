@@ -2,7 +2,6 @@ package ffmpeg
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"hash/crc32"
 	"os"
@@ -144,8 +143,8 @@ func (s *spread) take() (first *spreadTrack, k int64, r *hearer) {
 	first.next++
 	r = first.window.hear(first.rest.at)
 	plan := first.track.Split
-	from, _ := plan.own(first.next)
-	first.rest.move(max(from-plan.Warm-plan.Unit, 0) * plan.Frame)
+	from, _ := plan.around(first.next)
+	first.rest.move(from * plan.Frame)
 	return first, k, r
 }
 
@@ -167,18 +166,18 @@ func (s *spread) encodeSegment(ctx context.Context, t *spreadTrack, k int64, r *
 		return err
 	}
 	seg := newSegment(plan, k, l.given)
+	if k > 0 {
+		if seg.around, err = t.copyAround(k); err != nil {
+			return err
+		}
+	}
 	r.move(seg.From * plan.Frame)
 	s.mu.Lock()
 	t.segments[k] = seg
 	s.moved.Broadcast()
 	s.mu.Unlock()
 	if err := l.feed(seg, r); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		l.close()
-		<-l.ended
-		return cmp.Or(l.failed, err) // the lane has the reason, if it is its fault
+		return l.end(ctx, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,6 +189,17 @@ func (s *spread) encodeSegment(ctx context.Context, t *spreadTrack, k int64, r *
 	return nil
 }
 
+// copyAround copies the sound around the beginning of a segment, which somebody
+// else hears.
+func (t *spreadTrack) copyAround(k int64) (*soundCopy, error) {
+	plan := t.track.Split
+	from, to := plan.around(k)
+	r := t.window.hear(from * plan.Frame)
+	defer r.close()
+	sound, err := r.copy(to * plan.Frame)
+	return &soundCopy{at: from * plan.Frame, sound: sound}, err
+}
+
 // lane returns a lane that is idle, or a new one.
 func (s *spread) lane(ctx context.Context, t *spreadTrack) (*lane, error) {
 	s.mu.Lock()
@@ -199,6 +209,10 @@ func (s *spread) lane(ctx context.Context, t *spreadTrack) (*lane, error) {
 		t.idle = t.idle[:n-1]
 		return l, nil
 	}
+	return s.newLane(ctx, t)
+}
+
+func (s *spread) newLane(ctx context.Context, t *spreadTrack) (*lane, error) {
 	l, err := s.startLane(t.track)
 	if err != nil {
 		return nil, err
@@ -290,6 +304,9 @@ func (s *spread) join(ctx context.Context, t *spreadTrack) (err error) {
 			break
 		}
 		ok, err := join.add(seg)
+		if err == nil && !ok {
+			ok, err = s.patch(ctx, t, join, k, seg)
+		}
 		if err != nil {
 			return err
 		}
@@ -298,6 +315,7 @@ func (s *spread) join(ctx context.Context, t *spreadTrack) (err error) {
 			s.end(t, k)
 			return nil
 		}
+		seg.around = nil
 	}
 	n, _ := t.window.total()
 	t.out.Samples, t.out.Joints = n, join.at
@@ -306,6 +324,47 @@ func (s *spread) join(ctx context.Context, t *spreadTrack) (err error) {
 	}
 	t.step(transcode.Transcoding, 1)
 	return out.Flush()
+}
+
+// patch joins a segment that does not fit to the one before it by a patch: the
+// sound around the join is encoded once more, by an encoder that hears more
+// before it. It returns false if nothing fits that either.
+func (s *spread) patch(ctx context.Context, t *spreadTrack, join *splicer, k int64, seg *segment) (bool, error) {
+	for _, times := range patchTimes {
+		s.cfg.Logger.Warn("segments cannot be joined: the sound around the join is encoded again",
+			"output", t.track.File, "packet", seg.own, "warmup", times*t.track.Split.Warm)
+		p, err := s.encodePatch(ctx, t, k, times, seg.around)
+		if err != nil {
+			return false, err
+		}
+		if ok, err := join.bridge(p, seg); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// encodePatch has a lane of its own encode a patch.
+func (s *spread) encodePatch(ctx context.Context, t *spreadTrack, k, times int64, around *soundCopy) (*segment, error) {
+	release, err := s.pool.core(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	plan := t.track.Split
+	p := newPatch(plan, k, times)
+	r, err := hearCopy(t.track.Channels, around.sound, around.at, p.From*plan.Frame)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.newLane(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.feed(p, r); err != nil {
+		return nil, l.end(ctx, err)
+	}
+	return p, l.end(ctx, nil)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -6,8 +6,10 @@ package ffmpegtest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,6 +57,10 @@ type Spec struct {
 	// Args are more arguments for the output.
 	Args []string
 }
+
+// Beats is a Sound of which AAC makes windows of all kinds: tones that change,
+// and beats.
+const Beats = "0.3*sin(2*PI*(300+200*t)*t)+0.4*sin(9000*t)*exp(-60*(t-floor(3.3*t)/3.3))+0.05*(random(0)-0.5)"
 
 // Clip makes a clip and returns its path. The file is gone after the test,
 // unless it runs with -artifacts.
@@ -170,6 +176,17 @@ func Decode(t testing.TB, path string) []byte {
 	t.Helper()
 	return output(t, "ffmpeg", "-nostdin", "-loglevel", "error", "-xerror", "-i", "file:"+path,
 		"-map", "0:a:0", "-c:a", "pcm_s32le", "-f", "s32le", "pipe:1")
+}
+
+// SNR is the ratio of signal to noise, in dB, of samples as Decode returns them,
+// as far as both have them.
+func SNR(want, got []byte) float64 {
+	var signal, differs float64
+	for i := 0; i+4 <= min(len(want), len(got)); i += 4 {
+		a, b := float64(int32(binary.LittleEndian.Uint32(want[i:]))), float64(int32(binary.LittleEndian.Uint32(got[i:])))
+		signal, differs = signal+a*a, differs+(a-b)*(a-b)
+	}
+	return 10 * math.Log10(signal/max(differs, 1))
 }
 
 func output(t testing.TB, program string, args ...string) []byte {
