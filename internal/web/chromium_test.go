@@ -208,18 +208,21 @@ func TestStoriesInBrowser(t *testing.T) {
 
 	dir := t.ArtifactDir()
 	for _, s := range all {
-		b.run(chromedp.Navigate(server.URL+"/stories/"+s.name), chromedp.Evaluate[chromedp.Void](axe+";undefined"))
-		for _, px := range []int64{phone, desk} {
-			for _, scheme := range []string{"light", "dark"} {
-				b.width(px)
-				b.dark(scheme == "dark")
-				b.fits()
-				b.shoot(dir, fmt.Sprintf("%s-%d-%s", s.name, px, scheme))
-				if px == phone {
-					b.accessible(s.name + ", " + scheme)
+		t.Run(s.name, func(t *testing.T) {
+			b.t = t
+			b.run(chromedp.Navigate(server.URL+"/stories/"+s.name), chromedp.Evaluate[chromedp.Void](axe+";undefined"))
+			for _, px := range []int64{phone, desk} {
+				for _, scheme := range []string{"light", "dark"} {
+					b.width(px)
+					b.dark(scheme == "dark")
+					b.fits()
+					b.shoot(dir, fmt.Sprintf("%s-%d-%s", s.name, px, scheme))
+					if px == phone {
+						b.accessible(s.name + ", " + scheme)
+					}
 				}
 			}
-		}
+			b.calm()
+		})
 	}
-	b.calm()
 }

@@ -145,10 +145,24 @@ func TestStreamOfAFile(t *testing.T) {
 	l.next("file")
 	l.next("player").count(".player", 0)
 	l.next("results").count(".card", 2)
-	s.runJobs()
+	hold := make(chan struct{})
+	s.encoder.Hold = hold
+	ran := make(chan struct{})
+	go func() {
+		defer close(ran)
+		s.runJobs()
+	}()
+	page := l.until("results", "encoding")
+	page.has("#output-1", "encoding")
+	page.has("#output-1 .card-time", "41 % about 7 s left") // of all, fetching takes a little
+	page.has("#output-2", "starting")
+	page.has("#output-2 .card-time", "2 %")
+	page.count("progress", 2)
+	close(hold)
 	l.until("file", "Ready")
 	l.next("player").count(".player audio", 1)
 	l.next("results").count(".card a", 2)
+	<-ran
 
 	theirs := s.signedIn(s.user("robert")).listen(place{view: "file", job: s.ownJobs(u)[0].ID})
 	theirs.next("badge")

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -403,7 +404,8 @@ func (v *visitor) upload(fields ...field) *answer {
 }
 
 // halfway is an encoder that gets not quite half done, in as many steps, before
-// it does, or waits for, anything.
+// it does, or waits for, anything. Of two outputs the second then is at its
+// beginning.
 type halfway struct {
 	*ffmpegtest.Encoder
 	stage *stage
@@ -411,7 +413,10 @@ type halfway struct {
 
 func (h halfway) Encode(ctx context.Context, work transcode.Encoding, progress func(transcode.Progress)) (*transcode.Encoded, error) {
 	for i := range h.stage.steps {
-		progress(transcode.Progress{Phase: transcode.Transcoding, Done: 0.42 * float64(i+1) / float64(h.stage.steps)})
+		done := 0.42 * float64(i+1) / float64(h.stage.steps)
+		progress(transcode.Progress{Phase: transcode.Transcoding, Done: done, Outputs: map[string]transcode.OutputProgress{
+			"1": {Phase: transcode.Transcoding, Done: done, Left: 7 * time.Second}, "2": {Phase: transcode.Probing},
+		}})
 	}
 	return h.Encoder.Encode(ctx, work, func(transcode.Progress) {})
 }

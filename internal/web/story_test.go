@@ -95,14 +95,37 @@ func stories(t testing.TB) []story {
 			d.count("#files script", 0)
 			d.count("#files img", 0)
 		}},
-		{"file-live", "file", filePage{frame: around("Sonata", one, nil), File: newFile(runningJob(1), transcode.Progress{Phase: transcode.Transcoding, Done: 0.42, Left: 21 * time.Second}, 34_100_000, noon)}, func(d *document) {
+		{"file-live", "file", filePage{frame: around("Sonata", one, nil), File: newFile(runningJob(1), someProgress(), 34_100_000, noon)}, func(d *document) {
 			d.has("#file .state", "Encoding")
 			d.has("#file .state", "about 21 s left")
-			d.count("#file progress", 1)
+			d.count("#file progress", 5)
+			d.has("#output-1", "WAV checking Uncompressed, 16 bit 91 % about 21 s left")
+			d.has("#output-2 .card-top", "encoding")
+			d.has("#output-2 .card-time", "71 % about 6 s left")
+			d.count("#output-2 progress[value=0.710]", 1)
+			d.has("#output-3 .card-time", "28 % about 21 s left")
+			d.has("#output-4", "starting")
+			d.has("#output-4 .card-time", "2 %")
 			d.has(".input", "34.1 MB")
 			d.count(".card", 4)
 			d.count(".card a", 0)
 			d.count("a#get-original", 1)
+		}},
+		{"file-storing", "file", filePage{frame: around("Sonata", one, nil), File: newFile(storingJob(1), transcode.Progress{
+			Phase: transcode.Uploading, Done: 0.975, Outputs: map[string]transcode.OutputProgress{"3": {Phase: transcode.Uploading, Done: 0.95}, "4": {Phase: transcode.Verifying, Done: 0.95}},
+		}, 34_100_000, noon)}, func(d *document) {
+			d.has("#file .state", "Storing the results")
+			d.count(".card a.button", 2)
+			d.count(".card progress", 2)
+			d.has("#output-3 .card-top", "storing")
+			d.has("#output-4 .card-top", "checking")
+		}},
+		{"file-playlist-failed", "file", filePage{frame: around("Radio", one, nil), File: newFile(playlistJob(1), transcode.Progress{}, 34_100_000, noon)}, func(d *document) {
+			d.count(".card", 5)
+			d.has("#file .state", "Ready, but not its playlist")
+			d.has("#output-playlist-1", "There is a file of that name already")
+			d.has("#output-playlist-1", "delete the old file")
+			d.has("#output-playlist-1 .detail", "3002 ")
 		}},
 		{"file-ready", "file", filePage{frame: around("Sonata", one, someMessages(1)), File: newFile(readyJob(1), transcode.Progress{}, 34_100_000, noon)}, func(d *document) {
 			d.has("#file .state", "Ready")
@@ -258,6 +281,35 @@ func readyJob(n int) *transcode.Job {
 		m.SHA256 = strings.Repeat(fmt.Sprintf("%02x9c4f1e", i*37+11), 8)
 		j.Outputs[i].Status, j.Outputs[i].Made = transcode.Complete, &m
 	}
+	return j
+}
+
+// someProgress is that of a runningJob: each output is in a phase of its own.
+func someProgress() transcode.Progress {
+	return transcode.Progress{Phase: transcode.Transcoding, Done: 0.42, Left: 21 * time.Second, Outputs: map[string]transcode.OutputProgress{
+		"1": {Phase: transcode.Verifying, Done: 0.91, Left: 21 * time.Second},
+		"2": {Phase: transcode.Transcoding, Done: 0.71, Left: 6 * time.Second},
+		"3": {Phase: transcode.Transcoding, Done: 0.28, Left: 21 * time.Second},
+		"4": {Phase: transcode.Probing, Done: 0.02},
+	}}
+}
+
+// storingJob has two outputs stored and two not yet.
+func storingJob(n int) *transcode.Job {
+	j := readyJob(n)
+	j.Status, j.FinishTime = transcode.Progressing, time.Time{}
+	for i := range j.Outputs[2:] {
+		j.Outputs[2+i].Status, j.Outputs[2+i].Made = transcode.Progressing, nil
+	}
+	return j
+}
+
+// playlistJob has all its outputs, and could not have its playlist.
+func playlistJob(n int) *transcode.Job {
+	j := readyJob(n)
+	j.Status = transcode.Failed
+	f := mixedJob(n).Outputs[3]
+	j.Playlists = []transcode.Playlist{{Name: "radio/all", Format: "HLSv3", Status: transcode.Failed, StatusDetail: f.StatusDetail, Failure: f.Failure}}
 	return j
 }
 

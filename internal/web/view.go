@@ -123,9 +123,15 @@ type fact struct {
 	Code        bool // Value is for machines
 }
 
-// card is an output on the page of its file.
+// card is an output, or a playlist, on the page of its file.
 type card struct {
 	chip
+	Name    string // for the progress bar
+	Live    bool   // it is being made
+	Done    string // 0 to 1
+	Percent int
+	Time    string // what is left of it; may be empty
+
 	Note   string
 	Facts  []fact
 	Remark string // on what was made, though not quite as asked for
@@ -181,6 +187,15 @@ var phaseWords = map[transcode.Phase]string{
 	transcode.Uploading:   "Storing the results",
 }
 
+// outputPhaseWords are those of one output.
+var outputPhaseWords = map[transcode.Phase]string{
+	transcode.Fetching:    "starting",
+	transcode.Probing:     "starting",
+	transcode.Transcoding: "encoding",
+	transcode.Verifying:   "checking",
+	transcode.Uploading:   "storing",
+}
+
 func state(j *transcode.Job, p transcode.Progress) (tone, string) {
 	made := 0
 	for _, o := range j.Outputs {
@@ -199,6 +214,8 @@ func state(j *transcode.Job, p transcode.Progress) (tone, string) {
 		return good, "Ready"
 	case j.Status == transcode.Canceled:
 		return bad, "Canceled"
+	case made == len(j.Outputs):
+		return mixed, "Ready, but not its playlist"
 	case made > 0:
 		return mixed, fmt.Sprintf("%d of %d ready", made, len(j.Outputs))
 	}
@@ -269,7 +286,12 @@ func newFile(j *transcode.Job, p transcode.Progress, size int64, now time.Time) 
 		v.Reason, v.Remedy = f.Reason, f.Remedy
 	}
 	for i := range j.Outputs {
-		v.Cards = append(v.Cards, newCard(j, &j.Outputs[i], v.Reason))
+		v.Cards = append(v.Cards, newCard(j, &j.Outputs[i], p.Output(j.Outputs[i].ID), v.Reason))
+	}
+	for i := range j.Playlists {
+		if c := newPlaylistCard(i, &j.Playlists[i]); c.Tone == bad {
+			v.Cards = append(v.Cards, c) // else it is the way that others are found
+		}
 	}
 	return v
 }
@@ -288,10 +310,21 @@ func commonFailure(j *transcode.Job) *transcode.Failure {
 	return common
 }
 
-func newCard(j *transcode.Job, o *transcode.Output, told string) card {
+// newCard words an output that is as far as p; told is what was said already.
+func newCard(j *transcode.Job, o *transcode.Output, p transcode.OutputProgress, told string) card {
 	c := card{chip: newChip(j, o), Note: note(&o.Preset)}
 	if !j.OneObject(o) {
 		c.Note += ", in segments for players"
+	}
+	if o.Status == transcode.Progressing {
+		c.Live, c.Name = true, c.Label+", "+c.Note
+		c.Done, c.Percent = fmt.Sprintf("%.3f", p.Done), int(p.Done*100)
+		if word, ok := outputPhaseWords[p.Phase]; ok {
+			c.Word = word
+		}
+		if p.Left > 0 {
+			c.Time = "about " + span(p.Left) + " left"
+		}
 	}
 	if o.Status == transcode.Failed {
 		c.Detail = o.StatusDetail
@@ -317,6 +350,16 @@ func newCard(j *transcode.Job, o *transcode.Output, told string) card {
 		if m.SHA256 != "" {
 			c.Facts = append(c.Facts, fact{Name: "SHA-256", Value: m.SHA256, Code: true})
 		}
+	}
+	return c
+}
+
+// newPlaylistCard words the nth playlist, for one that could not be made.
+func newPlaylistCard(n int, p *transcode.Playlist) card {
+	c := card{chip: chip{ID: fmt.Sprintf("playlist-%d", n+1), Label: p.Name, Tone: waiting}, Note: "Playlist, " + p.Format}
+	if p.Failure != nil {
+		c.Tone, c.Word = bad, "failed"
+		c.Reason, c.Remedy, c.Detail = p.Failure.Reason, p.Failure.Remedy, p.StatusDetail
 	}
 	return c
 }
