@@ -1,7 +1,6 @@
 package ffmpeg_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -321,38 +320,6 @@ func TestEncodeProgress(t *testing.T) {
 	}
 	if between == 0 {
 		t.Errorf("no progress on the way: %+v", got)
-	}
-}
-
-// TestEncodeCancel ends the context in the middle of a long encode.
-func TestEncodeCancel(t *testing.T) {
-	for _, mode := range []ffmpeg.Mode{ffmpeg.Auto, ffmpeg.Limits} {
-		t.Run(string(mode), func(t *testing.T) {
-			t.Parallel()
-			e := newEncoder(t, ffmpeg.Config{Sandbox: mode})
-			input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: 600 * 8000, Rate: 8000, Channels: 1, Sound: "0.3*(random(0)-0.5)"})
-			dir := t.TempDir()
-			enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: dir, Outputs: []transcode.Rendition{{Name: "1", Preset: system(t, "100110")}}}
-			ctx, cancel := context.WithCancelCause(t.Context())
-			stop := errors.New("the lease is lost")
-			var since time.Time
-			_, err := e.Encode(ctx, enc, func(p transcode.Progress) {
-				if p.Phase == transcode.Transcoding && p.Done > 0.03 && since.IsZero() {
-					since = time.Now()
-					cancel(stop)
-				}
-			})
-			took := time.Since(since)
-			if !errors.Is(err, stop) {
-				t.Fatalf("error is %v, want the cause", err)
-			}
-			if took > 2*time.Second {
-				t.Errorf("ending took %v", took)
-			}
-			if left := running(t, dir); len(left) > 0 {
-				t.Errorf("still running: %v", left)
-			}
-		})
 	}
 }
 

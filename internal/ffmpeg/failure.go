@@ -222,6 +222,9 @@ func (e *exitError) ours() error {
 	if strings.HasPrefix(e.tail, "bwrap: ") || strings.HasPrefix(e.tail, "prlimit: ") || strings.HasPrefix(e.tail, "confine: ") {
 		return e
 	}
+	if e.signaled(syscall.SIGKILL) && e.limited() == nil {
+		return fmt.Errorf("the kernel has killed it, for want of memory, or somebody has: %w", e)
+	}
 	return nil
 }
 

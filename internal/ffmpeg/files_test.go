@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -59,16 +60,17 @@ func checkHeaders(t testing.TB, wav, flac string, samples int64) {
 	}
 }
 
-// running lists the processes whose arguments or directory are below dir.
-func running(t testing.TB, dir string) []string {
+// running returns the processes whose arguments or directory are below dir, and
+// their arguments.
+func running(t testing.TB, dir string) map[int]string {
 	t.Helper()
-	var found []string
-	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, file := range all {
-		line, _ := os.ReadFile(file)
-		cwd, _ := os.Readlink(filepath.Join(filepath.Dir(file), "cwd"))
-		if strings.Contains(string(line), dir) || strings.HasPrefix(cwd, dir) {
-			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+	found := map[int]string{}
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, process := range all {
+		line, _ := os.ReadFile(filepath.Join(process, "cmdline"))
+		cwd, _ := os.Readlink(filepath.Join(process, "cwd"))
+		if pid, err := strconv.Atoi(filepath.Base(process)); err == nil && (strings.Contains(string(line), dir) || strings.HasPrefix(cwd, dir)) {
+			found[pid] = strings.ReplaceAll(string(line), "\x00", " ")
 		}
 	}
 	return found
