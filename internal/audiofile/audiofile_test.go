@@ -2,6 +2,8 @@ package audiofile_test
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -132,6 +134,60 @@ func TestWAV(t *testing.T) {
 				if _, err := audiofile.ReadWAV(file, n); err == nil {
 					t.Errorf("%d of %d bytes are a whole file", n, size)
 				}
+			}
+		})
+	}
+}
+
+// TestWAVSizes has headers on both sides of what 32 bits can say, before sound
+// that is a hole in a file.
+func TestWAVSizes(t *testing.T) {
+	t.Parallel()
+	const most = 1<<32 - 1
+	for name, test := range map[string]struct {
+		id         string
+		data       int64 // bytes of sound
+		riff, says int64 // what the 32 bits say of all and of the sound; 0 for what is so
+		want       bool
+	}{
+		"the most of RIFF":    {id: "RIFF", data: most - 72 - 3, want: true}, // whole samples of 4 bytes
+		"RF64 of that":        {id: "RF64", data: most - 72 - 3, riff: most, says: most, want: true},
+		"the least over that": {id: "RF64", data: most + 1, riff: most, says: most, want: true},
+		"three times that":    {id: "RF64", data: 3 * (most + 1), riff: most, says: most, want: true},
+		"wrapped around":      {id: "RIFF", data: most + 5, riff: 72 + 4, says: 4},
+		"no larger size":      {id: "RIFF", data: most + 1, riff: most, says: most},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			le := binary.LittleEndian
+			size := 80 + test.data
+			kind := map[string]string{"RIFF": "JUNK", "RF64": "ds64"}[test.id]
+			head := append(le.AppendUint32([]byte(test.id), uint32(cmp.Or(test.riff, size-8))), "WAVE"+kind...)
+			head = le.AppendUint64(le.AppendUint64(le.AppendUint32(head, 28), uint64(size-8)), uint64(test.data))
+			head = le.AppendUint32(le.AppendUint64(head, uint64(test.data/4)), 0)
+			head = append(head, "fmt \x10\x00\x00\x00\x01\x00\x02\x00\x44\xac\x00\x00\x10\xb1\x02\x00\x04\x00\x10\x00data"...)
+			head = le.AppendUint32(head, uint32(cmp.Or(test.says, test.data)))
+			path := filepath.Join(t.TempDir(), "large.wav")
+			if err := os.WriteFile(path, head, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, size); err != nil {
+				t.Fatal(err)
+			}
+			file, size := open(t, path)
+			got, err := audiofile.ReadWAV(file, size)
+			if !test.want {
+				if err == nil {
+					t.Errorf("got %+v", got)
+				}
+				return
+			}
+			want := audiofile.WAV{Format: 1, Rate: 44100, Channels: 2, Bits: 16, Samples: test.data / 4, Large: test.id == "RF64"}
+			if err != nil || *got != want {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+			if _, err := audiofile.ReadWAV(file, size-4); err == nil {
+				t.Error("it may end early")
 			}
 		})
 	}

@@ -19,6 +19,9 @@ type WAV struct {
 	Extra    bool // there are chunks beside format, sound and text
 }
 
+// maxChunks is how many chunks of a file are read. A hole would be millions.
+const maxChunks = 1000
+
 // ReadWAV reads the chunks of a file. All sizes have to be right.
 func ReadWAV(r io.ReaderAt, size int64) (*WAV, error) {
 	head := make([]byte, 12)
@@ -30,8 +33,11 @@ func ReadWAV(r io.ReaderAt, size int64) (*WAV, error) {
 		return nil, fmt.Errorf("read WAV: it begins with %q", head)
 	}
 	whole, data, block := int64(binary.LittleEndian.Uint32(head[4:])), int64(-1), int64(0)
-	at := int64(12)
-	for at+8 <= size {
+	at, chunks := int64(12), 0
+	for ; at+8 <= size; chunks++ {
+		if chunks == maxChunks {
+			return nil, fmt.Errorf("read WAV: it has more than %d chunks", maxChunks)
+		}
 		chunk := make([]byte, 8)
 		if _, err := r.ReadAt(chunk, at); err != nil {
 			return nil, fmt.Errorf("read WAV: %w", err)
