@@ -171,7 +171,7 @@ func (r *encode) extract(ctx context.Context, format string, streams []int) ([]c
 		config, k, err := readKind(filepath.Join(r.dir, file))
 		switch {
 		case errors.Is(err, image.ErrFormat), err == nil && k.Extension == ".gif":
-			return nil, ownUnreadable("It is neither PNG nor JPEG.")
+			return nil, ownUnreadable("it is neither PNG nor JPEG")
 		case err != nil:
 			return nil, artError(err, ownUnreadable)
 		case config.Width > maxArtWidth || config.Height > maxArtHeight:

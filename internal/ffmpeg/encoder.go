@@ -339,7 +339,7 @@ func (r *encode) look(ctx context.Context, i int, sniffing bool) (*source, error
 func (r *encode) runFound(ctx context.Context, enc transcode.Encoding, found []*source, encoded *transcode.Encoded) (*transcode.Encoded, error) {
 	p, err := newPlan(found, r.sources, enc.Outputs, r.can, r.cfg.MaxDuration)
 	if err != nil {
-		return nil, err
+		return nil, withLog(err, probed(found))
 	}
 	if err := p.limitTags(r.inputs[0]); err != nil {
 		return nil, fmt.Errorf("open input 1: %w", err)
@@ -550,7 +550,7 @@ func (r *encode) encode(ctx context.Context, p *plan, check *early) (*decoded, e
 	}
 	done, err := words.decoded(p, tail)
 	if err != nil {
-		return nil, err
+		return nil, withLog(err, tail)
 	}
 	done.sounds = sounds
 	for i, s := range sounds {

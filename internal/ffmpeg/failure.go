@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"regexp"
@@ -15,6 +16,8 @@ import (
 // The failures that the media can be at fault for. Codes and, where they are
 // known, details are Elastic Transcoder's: "Error Codes" in its developer
 // guide.
+
+const notSound = "This is not a sound file that can be read."
 
 const checkFile = "Check that the file plays on your computer, then upload it again."
 
@@ -98,7 +101,7 @@ func tooLong(d, most time.Duration) *transcode.Failure {
 
 func tooShort(samples int64, codec string) *transcode.Failure {
 	return unhandled(
-		fmt.Sprintf("This file is too short to be made into %s: its number of samples is %d.", codec, samples),
+		fmt.Sprintf("This file is too short to be made into %s: all it has is %s.", codec, count(samples, "sample")),
 		"Upload a longer file.", "")
 }
 
@@ -167,7 +170,7 @@ func (e *exitError) probeFailure() error {
 	if f := e.limited(); f != nil {
 		return f
 	}
-	reason := "This is not a sound file that can be read."
+	reason := notSound
 	if m := refusedFormat.FindStringSubmatch(e.tail); m != nil {
 		switch format := m[1]; {
 		case format == "hls" || format == "concat" || format == "dash" || format == "sdp" || format == "imf":
@@ -175,7 +178,7 @@ func (e *exitError) probeFailure() error {
 		case strings.HasSuffix(format, "_pipe") || format == "image2" || format == "gif" || format == "webp_pipe":
 			reason = "This is a picture, not a sound file."
 		default:
-			reason = fmt.Sprintf("This file is of a kind that is not accepted (%s).", format)
+			reason = "This file is of a kind that is not accepted."
 		}
 	}
 	return unreadable(reason, e.tail)
@@ -197,6 +200,18 @@ func (e *exitError) encodeFailure(words *encodeWords) error {
 		return aboutInput(input, max(len(words.streams), 1), nothingDecodes(e.tail))
 	}
 	return fmt.Errorf("encode: %w\n%s", e, e.tail)
+}
+
+// withLog has a failure, if err is one, keep the words of the process that is
+// behind it, unless it has some.
+func withLog(err error, log string) error {
+	var f *transcode.Failure
+	if !errors.As(err, &f) || f.Log != "" {
+		return err
+	}
+	logged := *f
+	logged.Log = log
+	return &logged
 }
 
 func nothingDecodes(log string) *transcode.Failure {
@@ -231,19 +246,18 @@ func (e *exitError) ours() error {
 // limited returns a failure if one of the limits stopped the child. They are so
 // wide that only a file made to do harm, or a broken one, meets them.
 func (e *exitError) limited() *transcode.Failure {
-	var what string
+	var reason string
 	switch {
 	case e.signaled(syscall.SIGXFSZ):
-		what = "output would be larger than is allowed"
+		reason = "This file could not be processed because the result would be larger than is allowed."
 	case e.signaled(syscall.SIGXCPU), strings.Contains(e.tail, fmt.Sprintf("received signal %d", syscall.SIGXCPU)):
-		what = "processing takes longer than is allowed"
+		reason = "This file could not be processed because that takes longer than is allowed."
 	case strings.Contains(e.tail, "Cannot allocate memory"):
-		what = "processing takes more memory than is allowed"
+		reason = "This file could not be processed because that takes more memory than is allowed."
 	default:
 		return nil
 	}
-	return unhandled("This file could not be processed: "+what+".",
-		"Check the file, try a shorter one, or ask the operator to raise the limit.", e.tail)
+	return unhandled(reason, "Check the file, try a shorter one, or ask the operator to raise the limit.", e.tail)
 }
 
 // spoken says a duration in words.
@@ -269,7 +283,7 @@ func both(n time.Duration, large, small string) string {
 	return words
 }
 
-func count(n time.Duration, unit string) string {
+func count[N time.Duration | int64](n N, unit string) string {
 	if n == 1 {
 		return "1 " + unit
 	}

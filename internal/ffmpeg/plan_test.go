@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"etude/internal/transcode"
+	"etude/internal/transcode/transcodetest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -226,26 +227,27 @@ func TestCheck(t *testing.T) {
 	}
 	options := func(o transcode.AudioOptions) *transcode.AudioOptions { return &o }
 	for want, p := range map[string]transcode.Preset{
-		`Video cannot be made yet: preset "x" has video settings.`:                                                            {Name: "x", Video: &transcode.Video{}},
-		`Thumbnails cannot be made yet: preset "x" has settings for them.`:                                                    {Name: "x", Thumbnails: &transcode.Thumbnails{}},
-		`There is nothing to be made: preset "x" has neither audio nor video settings.`:                                       {Name: "x"},
-		`The codec pcm in the container mxf cannot be made yet, which preset "x" asks for.`:                                   audio("mxf", transcode.Audio{Codec: "pcm"}),
-		`A file without video cannot be without audio too (Channels 0), but preset "x" asks for it.`:                          audio("wav", transcode.Audio{Codec: "pcm", Channels: "0"}),
-		`Channels cannot be "3", but preset "x" asks for it.`:                                                                 audio("wav", transcode.Audio{Codec: "pcm", Channels: "3"}),
-		`mp3 cannot have a sample rate of "96000", but preset "x" asks for it.`:                                               audio("mp3", transcode.Audio{Codec: "mp3", SampleRate: "96000"}),
-		`pcm cannot have a sample rate of "1", but preset "x" asks for it.`:                                                   audio("wav", transcode.Audio{Codec: "pcm", SampleRate: "1"}),
-		`mp3 cannot have a bit rate of "999" kbit/s, but preset "x" asks for it.`:                                             audio("mp3", transcode.Audio{Codec: "mp3", BitRate: "999"}),
-		`Audio cannot be packed as "OneChannelPerTrack" in wav, but preset "x" asks for it.`:                                  audio("wav", transcode.Audio{Codec: "pcm", PackingMode: "OneChannelPerTrack"}),
-		`HE-AAC needs an ffmpeg with libfdk_aac and cannot be made by the one that is installed, but preset "x" asks for it.`: audio("mp4", transcode.Audio{Codec: "AAC", CodecOptions: options(transcode.AudioOptions{Profile: "HE-AAC"})}),
-		`AAC cannot have the profile "Main", but preset "x" asks for it.`:                                                     audio("mp4", transcode.Audio{Codec: "AAC", CodecOptions: options(transcode.AudioOptions{Profile: "Main"})}),
-		`flac cannot have a bit depth of "8", but preset "x" asks for it.`:                                                    audio("flac", transcode.Audio{Codec: "flac", CodecOptions: options(transcode.AudioOptions{BitDepth: "8"})}),
-		`pcm cannot have a bit depth of "20", but preset "x" asks for it.`:                                                    audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitDepth: "20"})}),
-		`wav cannot have the bit order "BigEndian", but preset "x" asks for it.`:                                              audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitOrder: "BigEndian"})}),
-		`wav has Unsigned samples at this bit depth and cannot have others, but preset "x" asks for it.`:                      audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitDepth: "8", Signed: "Signed"})}),
+		`Video cannot be made yet: preset "x" has video settings.`:                                                     {Name: "x", Video: &transcode.Video{}},
+		`Thumbnails cannot be made yet: preset "x" has settings for them.`:                                             {Name: "x", Thumbnails: &transcode.Thumbnails{}},
+		`There is nothing to be made: preset "x" has neither audio nor video settings.`:                                {Name: "x"},
+		`The codec pcm in the container mxf cannot be made yet, which preset "x" asks for.`:                            audio("mxf", transcode.Audio{Codec: "pcm"}),
+		`A file without video cannot be without audio too (Channels 0), but preset "x" asks for it.`:                   audio("wav", transcode.Audio{Codec: "pcm", Channels: "0"}),
+		`Channels cannot be "3", but preset "x" asks for it.`:                                                          audio("wav", transcode.Audio{Codec: "pcm", Channels: "3"}),
+		`The codec mp3 cannot have a sample rate of "96000", but preset "x" asks for it.`:                              audio("mp3", transcode.Audio{Codec: "mp3", SampleRate: "96000"}),
+		`The codec pcm cannot have a sample rate of "1", but preset "x" asks for it.`:                                  audio("wav", transcode.Audio{Codec: "pcm", SampleRate: "1"}),
+		`The codec mp3 cannot have a bit rate of "999" kbit/s, but preset "x" asks for it.`:                            audio("mp3", transcode.Audio{Codec: "mp3", BitRate: "999"}),
+		`Audio cannot be packed as "OneChannelPerTrack" in wav, but preset "x" asks for it.`:                           audio("wav", transcode.Audio{Codec: "pcm", PackingMode: "OneChannelPerTrack"}),
+		`HE-AAC needs an encoder that this server does not have, but preset "x" asks for it.`:                          audio("mp4", transcode.Audio{Codec: "AAC", CodecOptions: options(transcode.AudioOptions{Profile: "HE-AAC"})}),
+		`AAC cannot have the profile "Main", but preset "x" asks for it.`:                                              audio("mp4", transcode.Audio{Codec: "AAC", CodecOptions: options(transcode.AudioOptions{Profile: "Main"})}),
+		`The codec flac cannot have a bit depth of "8", but preset "x" asks for it.`:                                   audio("flac", transcode.Audio{Codec: "flac", CodecOptions: options(transcode.AudioOptions{BitDepth: "8"})}),
+		`The codec pcm cannot have a bit depth of "20", but preset "x" asks for it.`:                                   audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitDepth: "20"})}),
+		`The container wav cannot have the bit order "BigEndian", but preset "x" asks for it.`:                         audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitOrder: "BigEndian"})}),
+		`The container wav has Unsigned samples at this bit depth and cannot have others, but preset "x" asks for it.`: audio("wav", transcode.Audio{Codec: "pcm", CodecOptions: options(transcode.AudioOptions{BitDepth: "8", Signed: "Signed"})}),
 	} {
 		if got := can.check(&p); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
+		transcodetest.CheckFailure(t, refused(want))
 	}
 	fdk := abilities{Encoders: []string{"aac", "libfdk_aac"}}
 	for _, profile := range []string{"HE-AAC", "HE-AACv2"} {

@@ -38,7 +38,8 @@ type source struct {
 	Guessed  bool          // Duration is ffmpeg's guess, not the file's own word
 	Promised time.Duration // what the file's head says, where Duration is what is there; else 0
 	Streams  []stream
-	Sniffed  bool // by us, and not by ffprobe
+	Sniffed  bool   // by us, and not by ffprobe
+	Said     string // by ffprobe
 }
 
 // stream is one of a source's. The zero value of a member is one that is not
@@ -84,12 +85,13 @@ func parseSource(found, words string) (*source, error) {
 		return nil, fmt.Errorf("read what ffprobe found: %w", err)
 	}
 	if v.Format.Name == "" {
-		return nil, unreadable("This is not a sound file that can be read.", words)
+		return nil, unreadable(notSound, words)
 	}
 	src := &source{
 		Format:   strings.Split(v.Format.Name, ",")[0], // one demuxer may have many names
 		Duration: parseSeconds(v.Format.Duration),
 		Guessed:  strings.Contains(words, "Estimating duration from bitrate"),
+		Said:     words + found,
 	}
 	for _, s := range v.Streams {
 		src.Streams = append(src.Streams, stream{
@@ -101,6 +103,15 @@ func parseSource(found, words string) (*source, error) {
 		})
 	}
 	return src, nil
+}
+
+// probed is what ffprobe said of some sources, at least the end of it.
+func probed(all []*source) string {
+	var said strings.Builder
+	for _, src := range all {
+		said.WriteString(src.Said)
+	}
+	return strings.TrimSpace(said.String()[max(said.Len()-maxTail, 0):])
 }
 
 // sampleBits returns how many bits a sample of a lossless codec has, or 0.

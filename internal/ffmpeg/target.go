@@ -187,7 +187,7 @@ func (a abilities) check(p *transcode.Preset) string {
 		return fmt.Sprintf("The codec %s in the container %s cannot be made yet, which %s asks for.", audio.Codec, p.Container, label)
 	}
 	if len(t.Encoders) > 0 && a.best(t.Encoders...) == "" {
-		return fmt.Sprintf("The ffmpeg that is installed has no encoder for %s, which %s asks for.", audio.Codec, label)
+		return fmt.Sprintf("This server has no encoder for %s, which %s asks for.", audio.Codec, label)
 	}
 	if why := checkValues(t, audio); why != "" {
 		return fmt.Sprintf("%s, but %s asks for it.", why, label)
@@ -231,12 +231,12 @@ func checkValues(t *target, audio *transcode.Audio) string {
 	if rate := audio.SampleRate; rate != "" && rate != auto {
 		hz := number(rate)
 		if hz < 8000 || hz > 192000 || t.Rates != nil && !slices.Contains(t.Rates, hz) {
-			return fmt.Sprintf("%s cannot have a sample rate of %q", audio.Codec, rate)
+			return fmt.Sprintf("The codec %s cannot have a sample rate of %q", audio.Codec, rate)
 		}
 	}
 	if rate := audio.BitRate; t.lossy() && rate != "" && rate != auto {
 		if kbit := number(rate); kbit < 8 || kbit > 512 {
-			return fmt.Sprintf("%s cannot have a bit rate of %q kbit/s", audio.Codec, rate)
+			return fmt.Sprintf("The codec %s cannot have a bit rate of %q kbit/s", audio.Codec, rate)
 		}
 	}
 	if mode := audio.PackingMode; mode != "" && mode != "SingleTrack" {
@@ -255,17 +255,17 @@ func (a abilities) checkOptions(t *target, audio *transcode.Audio) string {
 		return a.checkProfile(o.Profile, audio.Channels)
 	case "flac":
 		if o.BitDepth != "" && o.BitDepth != "16" && o.BitDepth != "24" {
-			return fmt.Sprintf("flac cannot have a bit depth of %q", o.BitDepth)
+			return fmt.Sprintf("The codec flac cannot have a bit depth of %q", o.BitDepth)
 		}
 	case "pcm":
 		if _, ok := pcm[o.BitDepth]; !ok && o.BitDepth != "" {
-			return fmt.Sprintf("pcm cannot have a bit depth of %q", o.BitDepth)
+			return fmt.Sprintf("The codec pcm cannot have a bit depth of %q", o.BitDepth)
 		}
 		if o.BitOrder != "" && o.BitOrder != "LittleEndian" {
-			return fmt.Sprintf("wav cannot have the bit order %q", o.BitOrder)
+			return fmt.Sprintf("The container wav cannot have the bit order %q", o.BitOrder)
 		}
 		if want := signed(o.BitDepth); o.Signed != "" && o.Signed != want {
-			return fmt.Sprintf("wav has %s samples at this bit depth and cannot have others", want)
+			return fmt.Sprintf("The container wav has %s samples at this bit depth and cannot have others", want)
 		}
 	}
 	return ""
@@ -286,7 +286,7 @@ func (a abilities) checkProfile(profile, channels string) string {
 		return ""
 	case profileHE, profileHEv2:
 		if !a.encodes("libfdk_aac") {
-			return profile + " needs an ffmpeg with libfdk_aac and cannot be made by the one that is installed"
+			return profile + " needs an encoder that this server does not have"
 		}
 		if profile == profileHEv2 && channels != "2" {
 			return "HE-AACv2 is for two channels and cannot be made of others"

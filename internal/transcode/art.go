@@ -46,7 +46,7 @@ func (a *attempt) art(ctx context.Context, o *Output) (*Art, *Failure, error) {
 // artFailure is inputFailure with artwork's own code for one that is too large.
 func artFailure(err error, ref ObjectRef) error {
 	if !errors.Is(err, ErrTooLarge) {
-		return inputFailure(err, ref, maxArtwork)
+		return inputFailure(err, ref, "The artwork", maxArtwork)
 	}
 	return &Failure{
 		Code:   4005,

@@ -8,30 +8,33 @@ import (
 
 // inputFailure says which of Elastic Transcoder's errors a fault of the input
 // object is; an error that is none of them is returned as it is, and is tried
-// again.
-func inputFailure(err error, ref ObjectRef, limit int64) error {
+// again. What the store said is for the operator, and called is what people know
+// the object as.
+func inputFailure(err error, ref ObjectRef, called string, limit int64) error {
 	switch {
 	case errors.Is(err, ErrNoObject), errors.Is(err, ErrBadKey):
 		return &Failure{
 			Code:   3001,
 			Detail: fmt.Sprintf("The specified object does not exist in the specified S3 bucket: bucket=%s, key=%s.", ref.Bucket, ref.Key),
-			Reason: "The file to be processed is not there any more.",
+			Reason: called + " is not where it should be.",
 			Remedy: "Upload it again.",
+			Log:    err.Error(),
 		}
 	case errors.Is(err, ErrNoBucket):
-		return noBucket(ref)
+		return noBucket(err, ref)
 	case errors.Is(err, ErrObjectDenied):
 		return &Failure{
 			Code:   3003,
 			Detail: fmt.Sprintf("Amazon Elastic Transcoder does not have permission to read the specified object: bucket=%s, key=%s.", ref.Bucket, ref.Key),
-			Reason: "The file to be processed may not be read.",
+			Reason: called + " may not be read by this server.",
 			Remedy: "Ask the operator to let Etude read the bucket " + ref.Bucket + ".",
+			Log:    err.Error(),
 		}
 	case errors.Is(err, ErrTooLarge):
 		return &Failure{
 			Code:   4002,
 			Detail: fmt.Sprintf("The input file is too large: bucket=%s, key=%s, max size=%d.", ref.Bucket, ref.Key, limit),
-			Reason: fmt.Sprintf("This file is larger than %d MiB.", limit>>20),
+			Reason: fmt.Sprintf("%s is larger than %d MiB.", called, limit>>20),
 			Remedy: "Cut it into smaller files, or ask the operator to raise the limit.",
 		}
 	}
@@ -49,13 +52,14 @@ func outputFailure(err error, ref ObjectRef) (*Failure, error) {
 			Remedy: "Choose another name for the output, or delete the old file.",
 		}, nil
 	case errors.Is(err, ErrNoBucket):
-		return noBucket(ref), nil
+		return noBucket(err, ref), nil
 	case errors.Is(err, ErrObjectDenied):
 		return &Failure{
 			Code:   3004,
 			Detail: fmt.Sprintf("Amazon Elastic Transcoder does not have permission to write to the specified bucket: bucket=%s, key=%s.", ref.Bucket, ref.Key),
-			Reason: "The result may not be written.",
+			Reason: "This server is not allowed to store the result.",
 			Remedy: "Ask the operator to let Etude write to the bucket " + ref.Bucket + ".",
+			Log:    err.Error(),
 		}, nil
 	case errors.Is(err, ErrBadKey):
 		return &Failure{
@@ -63,29 +67,35 @@ func outputFailure(err error, ref ObjectRef) (*Failure, error) {
 			Detail: fmt.Sprintf("The specified object could not be saved in the specified bucket because its key cannot be stored: bucket=%s, key=%s.", ref.Bucket, ref.Key),
 			Reason: "The result cannot be stored under the name that was asked for.",
 			Remedy: "Choose an output key without . or .. between slashes and with at most 255 bytes between them.",
+			Log:    err.Error(),
 		}, nil
 	}
 	return nil, fmt.Errorf("store %s: %w", ref, err)
 }
 
-func noBucket(ref ObjectRef) *Failure {
+func noBucket(err error, ref ObjectRef) *Failure {
 	return &Failure{
 		Code:   3005,
 		Detail: fmt.Sprintf("The specified S3 bucket does not exist: bucket=%s.", ref.Bucket),
 		Reason: "The place for this file does not exist any more.",
 		Remedy: "Ask the operator to make the bucket " + ref.Bucket + ", or to change the pipeline.",
+		Log:    err.Error(),
 	}
 }
 
-func emptyInput(key string, inputs int) *Failure {
-	which := "This file"
-	if inputs > 1 {
-		which = fmt.Sprintf("The file %s", path.Base(key))
+// calledFile is what an input is called to people.
+func calledFile(key string, inputs int) string {
+	if inputs == 1 {
+		return "This file"
 	}
+	return "The file " + path.Base(key)
+}
+
+func emptyInput(called string) *Failure {
 	return &Failure{
 		Code:   4000,
 		Detail: "Amazon Elastic Transcoder could not interpret the media file.",
-		Reason: which + " is empty.",
+		Reason: called + " is empty.",
 		Remedy: "Check the file on your computer and upload it again.",
 	}
 }

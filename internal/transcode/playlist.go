@@ -182,6 +182,7 @@ func (a *attempt) storePlaylist(ctx context.Context, p *Playlist, renditions []m
 		return err
 	case failure != nil:
 		p.fail(failure)
+		a.note(failure.Log)
 	default:
 		p.Status = Complete
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -131,8 +132,8 @@ func (a *attempt) giveUp(ctx context.Context, tx Tx) error {
 	a.job.failRest(&Failure{
 		Code:   4007,
 		Detail: "Amazon Elastic Transcoder found a problem with your input file.",
-		Reason: "This file could not be processed, although its kind is supported.",
-		Remedy: fmt.Sprintf("It was tried %d times. Check that the file plays on your computer, or ask the operator to look at the job's log.", a.tries),
+		Reason: fmt.Sprintf("This file could not be processed in %d tries, although its kind is supported.", a.tries),
+		Remedy: "Check that the file plays on your computer, or ask the operator to look at the job's log.",
 	})
 	a.job.finish(a.svc.Now())
 	if err := a.goOn(ctx, tx); err != nil {
@@ -248,10 +249,10 @@ func (a *attempt) fetch(ctx context.Context) (inputs []Source, err error) {
 			return nil, inputsTooLarge(a.svc.MaxInput)
 		}
 		if err != nil {
-			return nil, inputFailure(err, ref, a.svc.MaxInput)
+			return nil, inputFailure(err, ref, calledFile(ref.Key, len(a.job.Inputs)), a.svc.MaxInput)
 		}
 		if info.Size == 0 {
-			return nil, emptyInput(ref.Key, len(a.job.Inputs))
+			return nil, emptyInput(calledFile(ref.Key, len(a.job.Inputs)))
 		}
 		left -= info.Size
 		if source.Span, err = in.TimeSpan.span(); err != nil {
@@ -276,7 +277,7 @@ func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*Enco
 		case err != nil:
 			return nil, err
 		case failure != nil:
-			o.fail(failure)
+			a.fail(o, failure)
 		default:
 			e.Outputs = append(e.Outputs, rendition)
 		}
@@ -288,7 +289,7 @@ func (a *attempt) encode(ctx context.Context, inputs []Source) (map[string]*Enco
 	if err != nil {
 		return nil, err
 	}
-	a.log = encoded.Log
+	a.note(encoded.Log)
 	for i := range encoded.Inputs {
 		a.job.Inputs[i].Detected = &encoded.Inputs[i]
 	}
@@ -380,7 +381,7 @@ func (a *attempt) store(ctx context.Context, made map[string]*EncodedOutput) err
 
 func (a *attempt) storeOutput(ctx context.Context, o *Output, m *EncodedOutput) error {
 	if m.Failure != nil {
-		o.fail(m.Failure)
+		a.fail(o, m.Failure)
 		return nil
 	}
 	ref := a.job.OutputRef(a.pipeline, o)
@@ -394,7 +395,7 @@ func (a *attempt) storeOutput(ctx context.Context, o *Output, m *EncodedOutput) 
 			return err
 		}
 		if failure != nil {
-			o.fail(failure)
+			a.fail(o, failure)
 			return a.removeFiles(ctx, ref, m.Files[:i])
 		}
 	}
@@ -405,6 +406,23 @@ func (a *attempt) storeOutput(ctx context.Context, o *Output, m *EncodedOutput) 
 		}
 		return tx.UpdateJob(ctx, a.job)
 	})
+}
+
+// fail ends one output, and keeps its log with the attempt's.
+func (a *attempt) fail(o *Output, f *Failure) {
+	o.fail(f)
+	a.note(f.Log)
+}
+
+// note adds some words to the attempt's log, which others may have said already.
+func (a *attempt) note(words string) {
+	switch {
+	case strings.Contains(a.log, words):
+	case a.log == "":
+		a.log = words
+	default:
+		a.log += "\n" + words
+	}
 }
 
 // storeObject puts one file under its key, in the place of what a lost attempt
@@ -454,7 +472,7 @@ func (a *attempt) end(ctx context.Context, cause error) error {
 	case errors.As(cause, &failure):
 		a.Outcome = Finished
 		a.job.failRest(failure)
-		a.log = failure.Log
+		a.note(failure.Log)
 	case errors.Is(cause, ErrLeaseLost):
 		return a.leave(ctx)
 	case errors.Is(cause, ErrShutdown):

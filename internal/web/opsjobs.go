@@ -285,6 +285,7 @@ type outputView struct {
 	Tone              tone
 	State             string
 	Detail            string
+	Why               string // it could not be made, and what to do, as its owner is told
 }
 
 func (s *Site) opsJob(ctx context.Context, id transcode.JobID) (any, error) {
@@ -328,11 +329,11 @@ func (s *Site) opsJob(ctx context.Context, id transcode.JobID) (any, error) {
 	for i := range j.Outputs {
 		o := &j.Outputs[i]
 		c := newChip(j, o)
-		v.Outputs = append(v.Outputs, outputView{"Output " + o.ID, o.Key, string(o.PresetID), c.Tone, string(o.Status), o.StatusDetail})
+		v.Outputs = append(v.Outputs, outputView{"Output " + o.ID, o.Key, string(o.PresetID), c.Tone, string(o.Status), o.StatusDetail, why(o.Failure)})
 	}
 	for _, o := range j.Playlists {
 		t := map[transcode.Status]tone{transcode.Complete: good, transcode.Failed: bad, transcode.Progressing: busy}[o.Status]
-		v.Outputs = append(v.Outputs, outputView{"Playlist", o.Name, o.Format, t, string(o.Status), o.StatusDetail})
+		v.Outputs = append(v.Outputs, outputView{"Playlist", o.Name, o.Format, t, string(o.Status), o.StatusDetail, why(o.Failure)})
 	}
 	for _, a := range attempts {
 		av := newAttempt(a)
@@ -340,6 +341,13 @@ func (s *Site) opsJob(ctx context.Context, id transcode.JobID) (any, error) {
 		v.Attempts = append(v.Attempts, av)
 	}
 	return v, nil
+}
+
+func why(f *transcode.Failure) string {
+	if f == nil {
+		return ""
+	}
+	return f.Reason + " " + f.Remedy
 }
 
 func (s *Site) cancelJob(w http.ResponseWriter, v *visit) {

@@ -141,7 +141,7 @@ func someJobView() jobView {
 	v.Facts = []fact{{Name: "Job", Value: string(j.ID), Code: true}, {Name: "Owner", Value: "clara@example.org"}, {Name: "Input", Value: j.Inputs[0].Key, Code: true}}
 	for i := range j.Outputs {
 		o := &j.Outputs[i]
-		v.Outputs = append(v.Outputs, outputView{"Output " + o.ID, o.Key, string(o.PresetID), bad, "Error", o.StatusDetail})
+		v.Outputs = append(v.Outputs, outputView{"Output " + o.ID, o.Key, string(o.PresetID), bad, "Error", o.StatusDetail, why(o.Failure)})
 	}
 	for i, out := range []transcode.Outcome{transcode.Lost, transcode.Finished} {
 		v.Attempts = append(v.Attempts, newAttempt(&transcode.Attempt{

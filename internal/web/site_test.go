@@ -419,19 +419,53 @@ func TestOnlyTheOwnerSeesAFile(t *testing.T) {
 	s.signedIn(clara).get(path + "/outputs/2/download").shows(http.StatusNotFound)
 }
 
+// TestFailedFile tells a user what is wrong and what to do, and the operator what
+// the encoder said of it, whether all of a job has failed or one output.
 func TestFailedFile(t *testing.T) {
-	s := newStage(t)
-	u := s.user("clara")
-	v := s.signedIn(u)
-	v.upload(aFormat("wav"), aFormat("mp3"), aFile("noise.wav", "x"))
-	s.encoder.Fail = func(transcode.Encoding) error {
-		return &transcode.Failure{Code: 4000, Detail: "not media", Reason: "This is not sound.", Remedy: "Try another file."}
+	const words = "[wav @ 0x5581] file:/scratch/1/input1: invalid start code"
+	failure := &transcode.Failure{Code: 4000, Detail: "not media", Reason: "This is not sound.", Remedy: "Try another file.", Log: words}
+	for name, fail := range map[string]func(*stage){
+		"all": func(s *stage) { s.encoder.Fail = func(transcode.Encoding) error { return failure } },
+		"one output": func(s *stage) {
+			s.encoder.FailOutput = func(r transcode.Rendition) *transcode.Failure {
+				if r.Name == "1" {
+					return failure
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			u := s.user("clara")
+			v := s.signedIn(u)
+			v.upload(aFormat("wav"), aFormat("mp3"), aFile("noise.wav", "x"))
+			fail(s)
+			s.runJobs()
+			id := s.ownJobs(u)[0].ID
+			d := v.get(fileURL(id)).shows(http.StatusOK)
+			d.has("#file", "This is not sound.")
+			d.has("#file", "Try another file.")
+			d.has("#output-1 .detail", "not media")
+
+			l := v.listen(place{view: "file", job: id})
+			l.next("file")
+			l.next("player")
+			pages := []string{text(l.next("results").root)}
+			for _, path := range []string{fileURL(id), "/", "/messages"} {
+				pages = append(pages, v.get(path).body)
+			}
+			for _, page := range pages {
+				if strings.Contains(page, "0x5581") || strings.Contains(page, "start code") {
+					t.Errorf("a user is shown the log: %s", page)
+				}
+			}
+			d = s.operator().get(opsJobURL(id)).shows(http.StatusOK)
+			d.has(".log", words)
+			d.has("#ops", "This is not sound. Try another file.")
+			v.get(opsJobURL(id)).shows(http.StatusNotFound)
+		})
 	}
-	s.runJobs()
-	d := v.get(fileURL(s.ownJobs(u)[0].ID)).shows(http.StatusOK)
-	d.has(".notice", "This is not sound.")
-	d.has(".notice", "Try another file.")
-	d.has(".card .detail", "not media")
 }
 
 func TestLibraryPages(t *testing.T) {
