@@ -38,7 +38,7 @@ func TestMeterTellsOfEachOutput(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		decode(transcode.Transcoding, 0.5)
 		want("half of one is decoded", transcode.Transcoding, 0.02+0.98/14, 130*time.Second,
-			transcode.OutputProgress{Phase: transcode.Transcoding, Done: 0.02 + 0.98/3, Left: 20 * time.Second},
+			transcode.OutputProgress{Phase: transcode.Transcoding, Done: 0.02 + 0.98*0.45, Left: 12 * time.Second},
 			transcode.OutputProgress{Phase: transcode.Probing, Done: 0.02})
 		decode(transcode.Transcoding, 0.4)
 		time.Sleep(10 * time.Second)
@@ -47,20 +47,20 @@ func TestMeterTellsOfEachOutput(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		segments(transcode.Transcoding, 0.5)
 		want("one is encoded, and half of the other", transcode.Transcoding, 0.02+0.98*6/14, 53*time.Second,
-			transcode.OutputProgress{Phase: transcode.Verifying, Done: 0.02 + 0.98*2/3, Left: 53 * time.Second},
-			transcode.OutputProgress{Phase: transcode.Transcoding, Done: 0.02 + 0.98*4/9, Left: 25 * time.Second})
+			transcode.OutputProgress{Phase: transcode.Verifying, Done: 0.02 + 0.98*0.9, Left: 53 * time.Second},
+			transcode.OutputProgress{Phase: transcode.Transcoding, Done: 0.02 + 0.98*0.45, Left: 24 * time.Second})
 		segments(transcode.Transcoding, 1)
 		time.Sleep(4 * time.Second)
 		verify(transcode.Verifying, 0.5)
 		want("both are being verified", transcode.Verifying, 0.02+0.98*12/14, 7*time.Second,
-			transcode.OutputProgress{Phase: transcode.Verifying, Done: 0.02 + 0.98*2.5/3, Left: 7 * time.Second},
-			transcode.OutputProgress{Phase: transcode.Verifying, Done: 0.02 + 0.98*8.5/9, Left: 7 * time.Second})
+			transcode.OutputProgress{Phase: transcode.Verifying, Done: 0.02 + 0.98*0.95, Left: 7 * time.Second},
+			transcode.OutputProgress{Phase: transcode.Verifying, Done: 0.02 + 0.98*0.95, Left: 7 * time.Second})
 
 		// One is to be made again: it has more to do, and does not fall.
 		m.expect(11, dear.making(), dear.checking())
 		time.Sleep(time.Second)
 		m.step(10, dear.making())(transcode.Transcoding, 0.1)
-		if got := last.Outputs["dear"]; got.Phase != transcode.Transcoding || got.Done < 0.945 {
+		if got := last.Outputs["dear"]; got.Phase != transcode.Transcoding || got.Done < 0.95 {
 			t.Errorf("an output that is made again is %+v", got)
 		}
 		verify(transcode.Verifying, 1)

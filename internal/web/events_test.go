@@ -155,7 +155,7 @@ func TestStreamOfAFile(t *testing.T) {
 	page := l.until("results", "encoding")
 	page.has("#output-1", "encoding")
 	page.has("#output-1 .card-time", "41 % about 7 s left") // of all, fetching takes a little
-	page.has("#output-2", "starting")
+	page.has("#output-2", "looking into it")
 	page.has("#output-2 .card-time", "2 %")
 	page.count("progress", 2)
 	close(hold)

@@ -104,7 +104,7 @@ func stories(t testing.TB) []story {
 			d.has("#output-2 .card-time", "71 % about 6 s left")
 			d.count("#output-2 progress[value=0.710]", 1)
 			d.has("#output-3 .card-time", "28 % about 21 s left")
-			d.has("#output-4", "starting")
+			d.has("#output-4", "looking into it")
 			d.has("#output-4 .card-time", "2 %")
 			d.has(".input", "34.1 MB")
 			d.count(".card", 4)

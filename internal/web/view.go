@@ -189,8 +189,8 @@ var phaseWords = map[transcode.Phase]string{
 
 // outputPhaseWords are those of one output.
 var outputPhaseWords = map[transcode.Phase]string{
-	transcode.Fetching:    "starting",
-	transcode.Probing:     "starting",
+	transcode.Fetching:    "fetching",
+	transcode.Probing:     "looking into it",
 	transcode.Transcoding: "encoding",
 	transcode.Verifying:   "checking",
 	transcode.Uploading:   "storing",
