@@ -1,10 +1,13 @@
 package audiofile
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 )
 
 // WAV is what the chunks of a file in WAV, or RF64 as EBU Tech 3306 has it, say
@@ -16,11 +19,14 @@ type WAV struct {
 	Bits     int // of a sample
 	Samples  int64
 	Large    bool // RF64
-	Extra    bool // there are chunks beside format, sound and text
+	Extra    bool // there are chunks beside format, sound and a little text
 }
 
 // maxChunks is how many chunks of a file are read. A hole would be millions.
 const maxChunks = 1000
+
+// littleText is how many bytes of a chunk of text are no Extra.
+const littleText = 1 << 18
 
 // ReadWAV reads the chunks of a file. All sizes have to be right.
 func ReadWAV(r io.ReaderAt, size int64) (*WAV, error) {
@@ -51,7 +57,9 @@ func ReadWAV(r io.ReaderAt, size int64) (*WAV, error) {
 			return nil, fmt.Errorf("read WAV: chunk %q has %d bytes, and the file has %d more", kind, n, size-at)
 		}
 		switch kind {
-		case "data", "fmt ", "ds64", "JUNK", "fact", "LIST":
+		case "data", "fmt ", "ds64", "JUNK", "fact":
+		case "LIST":
+			w.Extra = w.Extra || n > littleText
 		default:
 			w.Extra = true
 		}
@@ -88,6 +96,127 @@ func ReadWAV(r io.ReaderAt, size int64) (*WAV, error) {
 	return w, nil
 }
 
+// ErrNoRoom says that a file cannot hold what was to be put into it.
+var ErrNoRoom = errors.New("there is no room")
+
+// AppendChunk puts a chunk behind those of a file in WAV or RF64, of size bytes,
+// which write writes, and corrects the sizes in its head. A RIFF that becomes
+// larger than 4 GiB becomes an RF64, if there is room for its sizes: a chunk JUNK
+// of 28 bytes in front. Where there is none, the error is ErrNoRoom and nothing
+// was written. Nothing else of the file is touched.
+func AppendChunk(file File, size int64, kind string, n int64, write func(io.Writer) error) error {
+	w, err := ReadWAV(file, size)
+	if err != nil {
+		return err
+	}
+	at := size + size&1
+	whole := at + 8 + n + n&1 - 8
+	head := make([]byte, 12+8+28)
+	if _, err := file.ReadAt(head, 0); err != nil {
+		return fmt.Errorf("append chunk: %w", err)
+	}
+	le := binary.LittleEndian
+	sizes := string(head[12:16]) == "ds64"
+	switch {
+	case n > math.MaxUint32, w.Large && !sizes:
+		return fmt.Errorf("append chunk: %w", ErrNoRoom)
+	case w.Large:
+		le.PutUint64(head[20:], uint64(whole))
+	case whole <= math.MaxUint32:
+		le.PutUint32(head[4:], uint32(whole))
+	case string(head[12:16]) == "JUNK" && le.Uint32(head[16:]) == 28: // EBU Tech 3306, 3
+		data, err := FindChunk(file, size, "data")
+		if err != nil {
+			return err
+		}
+		copy(head, "RF64\xff\xff\xff\xff")
+		copy(head[12:], "ds64")
+		clear(head[20:])
+		le.PutUint64(head[20:], uint64(whole))
+		le.PutUint64(head[28:], uint64(data.Size()))
+		le.PutUint64(head[36:], uint64(w.Samples))
+	default:
+		return fmt.Errorf("append chunk: %w", ErrNoRoom)
+	}
+	out := bufio.NewWriterSize(io.NewOffsetWriter(file, size), 1<<16)
+	padding := make([]byte, size&1)
+	chunk := append(padding, kind...)
+	if _, err := out.Write(le.AppendUint32(chunk, uint32(n))); err != nil {
+		return fmt.Errorf("append chunk: %w", err)
+	}
+	count := &counter{w: out}
+	if err := write(count); err != nil {
+		return fmt.Errorf("append chunk: %w", err)
+	}
+	if count.n != n {
+		return fmt.Errorf("append chunk: %d bytes were promised, and %d written", n, count.n)
+	}
+	if _, err := out.Write(make([]byte, n&1)); err != nil {
+		return fmt.Errorf("append chunk: %w", err)
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("append chunk: %w", err)
+	}
+	_, err = file.WriteAt(head, 0)
+	return err
+}
+
+// counter counts what is written.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// FindChunk returns the content of the first chunk of one of some kinds in a
+// file in WAV or RF64, or nil. Sizes may be wrong: what goes beyond the file's end
+// ends there.
+func FindChunk(r io.ReaderAt, size int64, kinds ...string) (*io.SectionReader, error) {
+	head := make([]byte, 36)
+	if n, err := r.ReadAt(head, 0); n < 12 {
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("read WAV: %w", err)
+	}
+	form := string(head[:4])
+	if form != "RIFF" && form != "RF64" || string(head[8:12]) != "WAVE" {
+		return nil, nil
+	}
+	le := binary.LittleEndian
+	data := int64(0)
+	if string(head[12:16]) == "ds64" {
+		data = int64(le.Uint64(head[28:]))
+	}
+	at := int64(12)
+	for range maxChunks {
+		chunk := make([]byte, 8)
+		if _, err := r.ReadAt(chunk, at); errors.Is(err, io.EOF) {
+			return nil, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("read WAV: %w", err)
+		}
+		kind, n := string(chunk[:4]), int64(le.Uint32(chunk[4:]))
+		at += 8
+		if kind == "data" && form == "RF64" && n == math.MaxUint32 {
+			n = data
+		}
+		if n < 0 || n > size-at {
+			n = size - at
+		}
+		if slices.Contains(kinds, kind) {
+			return io.NewSectionReader(r, at, n), nil
+		}
+		at += n + n&1
+	}
+	return nil, nil
+}
+
 // FLAC is what the first block of a FLAC says of it: RFC 9639, 8.2.
 type FLAC struct {
 	Rate     int // Hz
@@ -109,4 +238,20 @@ func ReadFLAC(head []byte) (*FLAC, error) {
 	f := &FLAC{Rate: int(v >> 44), Channels: int(v>>41&7) + 1, Bits: int(v>>36&31) + 1, Samples: int64(v & (1<<36 - 1))}
 	copy(f.MD5[:], head[26:])
 	return f, nil
+}
+
+// FLACHeads returns how many bytes of a file come before its sound, by the heads
+// of its blocks: RFC 9639, 8.1.
+func FLACHeads(r io.ReaderAt) (int64, error) {
+	at, head := int64(4), make([]byte, 4)
+	for range 1 << 12 {
+		if _, err := r.ReadAt(head, at); err != nil {
+			return 0, fmt.Errorf("read FLAC: %w", err)
+		}
+		at += 4 + int64(head[1])<<16 + int64(head[2])<<8 + int64(head[3])
+		if head[0]&0x80 != 0 {
+			return at, nil
+		}
+	}
+	return 0, errors.New("read FLAC: it has too many blocks")
 }
