@@ -24,8 +24,13 @@ const (
 	maxArtHeight = 3072
 )
 
-// maxArtSize is what fits into a block of FLAC, with room for its head.
-const maxArtSize = 16<<20 - 1<<10
+// maxArtSize is what fits into a block of FLAC, with room for its head, and
+// maxArtSizes what all pictures of a file may take: they are held in memory when
+// an MP4 is made, and ID3 has room for four times as much.
+const (
+	maxArtSize  = 16<<20 - 1<<10
+	maxArtSizes = 64 << 20
+)
 
 // kind is a kind of picture.
 type kind struct {
@@ -72,21 +77,35 @@ func mergeArt[T any](policy string, given, own []T) []T {
 	return given
 }
 
+// keepsOwn reports whether only the input's own pictures are asked for, by saying
+// nothing or, as in Elastic Transcoder's developer guide, by a list to be joined
+// with them that is empty.
+func keepsOwn(art *transcode.Art) bool {
+	return art == nil || len(art.Pictures) == 0 && len(mergeArt(art.MergePolicy, nil, []int{0})) > 0
+}
+
 // addArt makes the pictures of a plan's tracks, and drops the tracks for which
 // that is not possible. The input's own pictures are those of the first input.
-// Where nothing is said of pictures, those are kept as far as can be.
+// Where nothing is said of pictures, those are kept as far as can be; so they are
+// where they are only to be passed on, in files for which Elastic Transcoder
+// knows no AlbumArt.
 func (r *encode) addArt(ctx context.Context, p *plan, src *source, renditions []transcode.Rendition) error {
 	own := ownArt{encode: r, source: src}
 	kept := keeping{encode: r, source: src}
 	var tracks []track
 	for _, t := range p.Tracks {
-		if renditions[t.Output].Art == nil {
+		if art := renditions[t.Output].Art; art == nil || keepsOwn(art) && !t.holdsArt() {
 			covers, remark, err := kept.of(ctx, &t)
 			if err != nil {
 				return err
 			}
-			t.Covers, t.Remark = covers, remarks(t.Remark, remark)
-		} else if art := renditions[t.Output].Art; t.holdsArt() {
+			t.Remark = remarks(t.Remark, remark)
+			if t.container == "wav" {
+				t.Pictures = covers
+			} else {
+				t.Covers = covers
+			}
+		} else if t.holdsArt() {
 			covers, err := own.merged(ctx, art, t.Output)
 			var failure *transcode.Failure
 			if errors.As(err, &failure) {
@@ -96,12 +115,43 @@ func (r *encode) addArt(ctx context.Context, p *plan, src *source, renditions []
 			if err != nil {
 				return err
 			}
-			t.Covers = covers
+			kept, err := r.fit(covers, maxArtSizes, func(n int64) int64 { return n })
+			if err != nil {
+				return err
+			}
+			t.Covers, t.Remark = kept, remarks(t.Remark, unfit(len(covers)-len(kept)))
 		}
 		tracks = append(tracks, t)
 	}
 	p.Tracks = tracks
 	return nil
+}
+
+// fit returns those of some pictures, in their order, that together take no more
+// than so much room.
+func (r *encode) fit(covers []cover, room int64, cost func(size int64) int64) (fit []cover, err error) {
+	for _, c := range covers {
+		info, err := os.Stat(filepath.Join(r.dir, c.File))
+		if err != nil {
+			return nil, fmt.Errorf("read artwork: %w", err)
+		}
+		if n := cost(info.Size()); n <= room {
+			room -= n
+			fit = append(fit, c)
+		}
+	}
+	return fit, nil
+}
+
+// unfit is the remark on so many pictures that do not fit.
+func unfit(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "One picture is too large beside the others for this kind of file, and was left out."
+	}
+	return fmt.Sprintf("%d pictures are too large beside the others for this kind of file, and were left out.", n)
 }
 
 // ownArt is the pictures of an input, taken out when they are first needed.
@@ -122,7 +172,7 @@ func (o *ownArt) merged(ctx context.Context, art *transcode.Art, output int) ([]
 	}
 	if keepsOwn && !o.taken {
 		o.taken = true
-		o.covers, o.err = o.extract(ctx, o.source.Format, streams)
+		o.covers, o.err = o.extract(ctx, o.source)
 	}
 	if keepsOwn && o.err != nil {
 		return nil, o.err
@@ -144,9 +194,17 @@ func (o *ownArt) merged(ctx context.Context, art *transcode.Art, output int) ([]
 	return mergeArt(art.MergePolicy, given, o.covers), nil
 }
 
-// pictures are the indexes of a source's covers.
+// inTag is the index of the first cover that ffmpeg does not read; those of the
+// others are below.
+const inTag = -1
+
+// pictures are the indexes of a source's covers: streams, or else those that
+// ffmpeg does not read.
 func (s *source) pictures() []int {
 	var all []int
+	for i := range s.Pictures {
+		all = append(all, inTag-i)
+	}
 	for _, t := range s.Streams {
 		if t.Type == "video" && t.Picture {
 			all = append(all, t.Index)
@@ -157,13 +215,20 @@ func (s *source) pictures() []int {
 
 // extract takes the input's own pictures out of it, byte by byte, and decodes
 // each to see whether it is one.
-func (r *encode) extract(ctx context.Context, format string, streams []int) ([]cover, error) {
-	c := &command{
-		program: r.ffmpeg, args: extractArgs(format, streams), inputs: r.inputs[:1], dir: r.dir,
-		cpu: r.cpu(0, 0), stall: r.cfg.Stall,
-	}
-	if err := r.picture(ctx, c, ownUnreadable); err != nil {
+func (r *encode) extract(ctx context.Context, src *source) ([]cover, error) {
+	streams := src.pictures()
+	taken, err := r.takeOut(src)
+	if err != nil {
 		return nil, err
+	}
+	if !taken {
+		c := &command{
+			program: r.ffmpeg, args: extractArgs(src.Format, streams), inputs: r.inputs[:1], dir: r.dir,
+			cpu: r.cpu(0, 0), stall: r.cfg.Stall,
+		}
+		if err := r.picture(ctx, c, ownUnreadable); err != nil {
+			return nil, err
+		}
 	}
 	var covers []cover
 	for i := range streams {
@@ -187,6 +252,17 @@ func (r *encode) extract(ctx context.Context, format string, streams []int) ([]c
 		covers = append(covers, cover{file, k.Demuxer})
 	}
 	return covers, nil
+}
+
+// takeOut writes the pictures that ffmpeg does not read where it would have put
+// them, and reports whether there are any: then there are no others.
+func (r *encode) takeOut(src *source) (bool, error) {
+	for i, picture := range src.Pictures {
+		if err := os.WriteFile(filepath.Join(r.dir, extractedName(i)), picture, 0o600); err != nil {
+			return false, fmt.Errorf("take out artwork: %w", err)
+		}
+	}
+	return len(src.Pictures) > 0, nil
 }
 
 func extractedName(i int) string { return fmt.Sprintf("own-%d", i+1) }
@@ -352,7 +428,7 @@ func (p *plan) covers() []cover {
 
 // removeArt removes what was made on the way.
 func (r *encode) removeArt(p *plan) error {
-	var files []string
+	files := []string{tagsFile, saidFile}
 	for _, c := range p.covers() {
 		files = append(files, c.File)
 	}

@@ -341,8 +341,8 @@ func (r *encode) runFound(ctx context.Context, enc transcode.Encoding, found []*
 	if err != nil {
 		return nil, withLog(err, probed(found))
 	}
-	if err := p.limitTags(r.inputs[0]); err != nil {
-		return nil, fmt.Errorf("open input 1: %w", err)
+	if err := r.planTags(p, found[0]); err != nil {
+		return nil, err
 	}
 	if err := r.addArt(ctx, p, found[0], enc.Outputs); err != nil {
 		return nil, err
@@ -489,10 +489,23 @@ func length(samples int64, rate int) time.Duration {
 
 // probe looks what an input is.
 func (r *encode) probe(ctx context.Context, i int) (*source, error) {
-	var found strings.Builder
+	src, err := r.probeFor(ctx, i, true)
+	if errors.Is(err, errTooMuch) {
+		if src, err = r.probeFor(ctx, i, false); err == nil {
+			src.Untold = true
+		}
+	}
+	return src, err
+}
+
+// errTooMuch says that ffprobe told more than is read.
+var errTooMuch = errors.New("there is too much to tell")
+
+func (r *encode) probeFor(ctx context.Context, i int, tags bool) (*source, error) {
+	found := limitedBuilder{most: mostProbed}
 	words, err := r.sandbox.run(ctx, &command{
 		program: r.ffprobe,
-		args:    probeArgs,
+		args:    probeArgs(tags),
 		inputs:  r.inputs[i : i+1],
 		dir:     r.dir,
 		cpu:     r.cpu(0, 0),
@@ -506,7 +519,24 @@ func (r *encode) probe(ctx context.Context, i int) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("probe input %d: %w", i+1, err)
 	}
+	if found.cut {
+		return nil, errTooMuch
+	}
 	return parseSource(found.String(), words)
+}
+
+// limitedBuilder keeps no more than the first so many bytes.
+type limitedBuilder struct {
+	strings.Builder
+	most int
+	cut  bool
+}
+
+func (b *limitedBuilder) Write(p []byte) (int, error) {
+	if b.cut = b.cut || b.Len()+len(p) > b.most; b.cut {
+		return len(p), nil
+	}
+	return b.Builder.Write(p)
 }
 
 // encode makes all tracks of a plan.

@@ -14,19 +14,25 @@ import (
 )
 
 // finish makes files of what the decode has left: AAC in MP4 is given its exact
-// end, and what was encoded in segments is put into the file that was made for
-// it.
+// end, what was encoded in segments is put into the file that was made for it,
+// and tags go where ffmpeg does not put them.
 func (r *encode) finish(ctx context.Context, p *plan, done *decoded) error {
+	said, err := r.said()
+	if err != nil {
+		return err
+	}
 	for i := range p.Tracks {
 		t := &p.Tracks[i]
-		if t.Split == nil && !t.hasEdit() {
-			continue
-		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := r.finishTrack(t, done.fed[i], done.sounds[i]); err != nil {
-			return fmt.Errorf("finish output %q: %w", t.File, err)
+		if t.Split != nil || t.hasEdit() {
+			if err := r.finishTrack(t, done.fed[i], done.sounds[i]); err != nil {
+				return fmt.Errorf("finish output %q: %w", t.File, err)
+			}
+		}
+		if err := r.finishTags(t, said); err != nil {
+			return fmt.Errorf("tag output %q: %w", t.File, err)
 		}
 	}
 	return nil

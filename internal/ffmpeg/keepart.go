@@ -9,7 +9,10 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+
+	"etude/internal/audiofile"
 )
 
 // keeping is what becomes of an input's own pictures where nobody has said
@@ -21,7 +24,7 @@ type keeping struct {
 	done   bool
 	covers []cover
 	remark string
-	inOgg  []cover
+	inOgg  []cover // the comment that they are in, once for each
 }
 
 // of returns the pictures that go into a track, and a remark on those that do
@@ -36,26 +39,42 @@ func (k *keeping) of(ctx context.Context, t *track) ([]cover, string, error) {
 			return nil, "", err
 		}
 	}
-	if !t.inComments() {
-		return k.covers, k.remark, nil
+	room, cost := int64(maxArtSizes), func(n int64) int64 { return n }
+	if t.inComments() {
+		room, cost = maxInComments-k.source.TagBytes, commentSize
 	}
-	remark := k.remark
-	if len(k.covers) > 1 {
-		remark = remarks(remark, "Only the first of the file's pictures was kept.")
+	fit, err := k.fit(k.covers, room, cost)
+	if err != nil {
+		return nil, "", err
 	}
-	if k.inOgg == nil && len(k.covers) > 0 {
-		comment, err := k.comment(k.covers[0])
+	remark := remarks(k.remark, unfit(len(k.covers)-len(fit)))
+	if !t.inComments() || len(fit) == 0 {
+		return fit, remark, nil
+	}
+	if k.inOgg == nil {
+		comment, err := k.comment(fit)
 		if err != nil {
 			return nil, "", fmt.Errorf("keep artwork: %w", err)
 		}
-		k.inOgg = []cover{*comment}
+		k.inOgg = slices.Repeat([]cover{*comment}, len(fit))
 	}
 	return k.inOgg, remark, nil
 }
 
+// maxInComments is how much room there is in a block of FLAC's comments, whose
+// length has 24 bits in Ogg too, with some for what ffmpeg says of itself.
+const maxInComments = 1<<24 - 1<<14
+
+// commentSize is what a picture of a size takes in a comment.
+func commentSize(n int64) int64 {
+	return int64(base64.StdEncoding.EncodedLen(int(n)+64)) + int64(len(audiofile.NextPicture))
+}
+
 // keepsArt reports whether a track's file can hold the input's pictures: besides
-// those for which Elastic Transcoder knows AlbumArt, that is Ogg.
-func (t *track) keepsArt() bool { return t.holdsArt() || t.inComments() }
+// those for which Elastic Transcoder knows AlbumArt, these are Ogg and WAV.
+func (t *track) keepsArt() bool {
+	return t.holdsArt() || t.inComments() || t.container == "wav"
+}
 
 // inComments reports whether a file holds its picture in a comment.
 func (t *track) inComments() bool { return t.container == "ogg" || t.container == "oga" }
@@ -67,17 +86,23 @@ func (k *keeping) take(ctx context.Context) error {
 	streams := k.source.pictures()
 	all := len(streams)
 	streams = streams[:min(all, maxPictures)]
-	c := &command{
-		program: k.ffmpeg, args: keepArgs(k.source.Format, streams), inputs: k.inputs[:1], dir: k.dir,
-		cpu: k.cpu(0, 0), stall: k.cfg.Stall,
-	}
-	_, err := k.sandbox.run(ctx, c)
-	var exit *exitError
-	if err != nil && !errors.As(err, &exit) {
+	taken, err := k.takeOut(k.source)
+	if err != nil {
 		return err
 	}
-	if exit != nil && exit.ours() != nil {
-		return fmt.Errorf("keep artwork: %w", exit.ours())
+	if !taken {
+		c := &command{
+			program: k.ffmpeg, args: keepArgs(k.source.Format, streams), inputs: k.inputs[:1], dir: k.dir,
+			cpu: k.cpu(0, 0), stall: k.cfg.Stall,
+		}
+		_, err := k.sandbox.run(ctx, c)
+		var exit *exitError
+		if err != nil && !errors.As(err, &exit) {
+			return err
+		}
+		if exit != nil && exit.ours() != nil {
+			return fmt.Errorf("keep artwork: %w", exit.ours())
+		}
 	}
 	for i := range streams {
 		file := extractedName(i)
@@ -137,12 +162,30 @@ func checkPicture(path string) (demuxer string, err error) {
 // commentDemuxer reads what comment writes.
 const commentDemuxer = "ffmetadata"
 
-// comment writes a picture as Ogg has it, in a comment, which is more than fits
-// into an argument: "Embedding pictures" in Xiph's description of Vorbis comments,
-// with a block as in RFC 9639, 8.8.
-func (k *keeping) comment(c cover) (*cover, error) {
+// comment writes pictures as Ogg has them, in a comment, which is more than fits
+// into an argument. ffmpeg knows one comment of a name; it is made into several
+// when the file is there.
+func (k *keeping) comment(covers []cover) (*cover, error) {
+	text := []byte(";FFMETADATA1\n" + audiofile.PictureComment + "=")
+	for i, c := range covers {
+		block, err := k.block(c, i == 0)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			text = append(text, audiofile.NextPicture...)
+		}
+		text = base64.StdEncoding.AppendEncode(text, block)
+	}
+	made := &cover{covers[0].File + ".txt", commentDemuxer}
+	return made, os.WriteFile(filepath.Join(k.dir, made.File), append(text, '\n'), 0o600)
+}
+
+// block returns what is in a comment: "Embedding pictures" in Xiph's description
+// of Vorbis comments, with a block as in RFC 9639, 8.8.
+func (k *keeping) block(c cover, front bool) ([]byte, error) {
 	path := filepath.Join(k.dir, c.File)
-	config, kind, err := readKind(path)
+	config, _, err := readKind(path)
 	if err != nil {
 		return nil, err
 	}
@@ -150,28 +193,31 @@ func (k *keeping) comment(c cover) (*cover, error) {
 	if err != nil {
 		return nil, err
 	}
-	mime := "image/png"
-	if kind.Extension == ".jpg" {
-		mime = "image/jpeg"
-	}
 	number := func(b []byte, n int) []byte { return binary.BigEndian.AppendUint32(b, uint32(n)) } //nolint:gosec // at most maxArtSize
-	block := number(nil, 3)                                                                       // of the front
-	block = append(number(block, len(mime)), mime...)
+	block := number(nil, 0)                                                                       // another
+	if front {
+		block = number(nil, 3)
+	}
+	block = append(number(block, len(c.mime())), c.mime()...)
 	block = number(block, 0) // no description
 	for _, n := range []int{config.Width, config.Height, 24, 0, len(picture)} {
 		block = number(block, n)
 	}
-	block = append(block, picture...)
-	text := ";FFMETADATA1\nMETADATA_BLOCK_PICTURE=" + base64.StdEncoding.EncodeToString(block) + "\n"
-	made := &cover{c.File + ".txt", commentDemuxer}
-	return made, os.WriteFile(filepath.Join(k.dir, made.File), []byte(text), 0o600)
+	return append(block, picture...), nil
 }
 
-// commentArgs put a track's picture, which is in a comment, into it.
-func (t *track) commentArgs(index map[string]int) []string {
-	var args []string
-	for _, c := range t.Covers {
-		args = append(args, "-map_metadata:g", strconv.Itoa(index[c.File])+":g")
+// mime is a picture's type.
+func (c cover) mime() string {
+	if c.Demuxer == kinds["jpeg"].Demuxer {
+		return "image/jpeg"
 	}
-	return args
+	return "image/png"
+}
+
+// commentArgs put a track's pictures, which are in one comment, into it.
+func (t *track) commentArgs(index map[string]int) []string {
+	if len(t.Covers) == 0 {
+		return nil
+	}
+	return []string{"-map_metadata:g", strconv.Itoa(index[t.Covers[0].File]) + ":g"}
 }

@@ -21,6 +21,8 @@ type plan struct {
 	Guessed  bool          // nobody promised Duration
 	Most     time.Duration // more than this is not decoded
 	TagsFrom string        // whose tags are carried, for -map_metadata
+	TagFile  string        // in the working directory, with the tags that are carried instead; empty for none
+	Tempo    string        // the tag that each container calls differently; empty for none
 	Soxr     bool          // resample by libsoxr
 	Remark   string        // true of every output; empty for none
 
@@ -49,6 +51,7 @@ type track struct {
 	Longer   int64  // by how many samples it may decode too long
 	Remark   string // empty for none
 	Covers   []cover
+	Pictures []cover // that go into its tag once it is made
 	Files    transcode.Layout
 	Segment  time.Duration // length of a segment; 0 for none
 	Loudness *transcode.LoudnessTarget
@@ -360,7 +363,11 @@ func (p *plan) encodeArgs() []string {
 			"-i", inputName(i))
 	}
 	index := map[string]int{}
-	for i, c := range p.covers() {
+	ours := p.covers()
+	if p.TagFile != "" {
+		ours = append(ours, cover{p.TagFile, commentDemuxer})
+	}
+	for i, c := range ours {
 		index[c.File] = len(p.Parts) + i
 		args = append(args, artGuard...)
 		args = append(args, "-f", c.Demuxer, "-i", "file:"+c.File)
@@ -373,6 +380,9 @@ func (p *plan) encodeArgs() []string {
 	}
 	for i := range p.Feeds {
 		args = append(args, p.feedArgs(i)...)
+	}
+	if p.asksTags() {
+		args = append(args, p.saidArgs(index)...)
 	}
 	return args
 }
@@ -391,17 +401,10 @@ func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), '
 
 // trackArgs returns the arguments of one output. Files are not written through
 // a pipe: their headers hold lengths that are known only at the end. Inputs that
-// are pictures are in covers, by their files.
-func (p *plan) trackArgs(i int, covers map[string]int) []string {
+// are pictures or tags are in index, by their files.
+func (p *plan) trackArgs(i int, index map[string]int) []string {
 	t := &p.Tracks[i]
-	// What an input says of its stream would become tags in Ogg.
-	args := []string{"-map", p.sound(i), "-map_metadata", p.tags(), "-map_chapters", "-1", "-map_metadata:s:a", "-1"}
-	if p.TagsFrom != p.tags() {
-		args = append(args, "-map_metadata:g", p.TagsFrom)
-	}
-	for _, tag := range strayTags {
-		args = append(args, "-metadata", tag+"=")
-	}
+	args := append([]string{"-map", p.sound(i)}, p.tagArgs(t, index)...)
 	if len(p.Parts) == 1 {
 		args = append(args, "-af", p.outputFilters(t))
 	}
@@ -415,7 +418,7 @@ func (p *plan) trackArgs(i int, covers map[string]int) []string {
 	if t.codec == "flac" && t.Bits == 24 {
 		args = append(args, "-bits_per_raw_sample", "24")
 	}
-	return slices.Concat(args, t.coverArgs(covers), t.muxArgs())
+	return slices.Concat(args, t.coverArgs(index), t.muxArgs())
 }
 
 // muxArgs returns those that make the file.

@@ -201,7 +201,8 @@ func showArgs(args []string) string {
 	var b strings.Builder
 	for i, arg := range args {
 		switch {
-		case arg == guard[0], arg == "-map", arg == artGuard[0], arg == "-filter_complex_threads":
+		case arg == guard[0], arg == "-map", arg == artGuard[0], arg == "-filter_complex_threads",
+			arg == "-map_metadata" && strings.HasPrefix(args[i-1], "file:"):
 			b.WriteByte('\n')
 		case i > 0:
 			b.WriteByte(' ')

@@ -11,9 +11,10 @@ import (
 )
 
 // sniff finds out what an input is by its first bytes alone, where these say all
-// that is needed: WAV, FLAC and MP3 of one or two channels without pictures,
-// whose headers are as they should be. It returns nil for anything else, which is then probed. What
-// it finds is only believed until the decoder has said the same.
+// that is needed: WAV, FLAC and MP3 of one or two channels without pictures or
+// odd tags, whose headers are as they should be. It returns nil for anything else,
+// which is then probed. What it finds is only believed until the decoder has said
+// the same.
 func sniff(path string, size int64) *source {
 	file, err := os.Open(path)
 	if err != nil {
@@ -60,39 +61,46 @@ func sniffWAV(file io.ReaderAt, size int64) *source {
 
 func sniffFLAC(file io.ReaderAt, head []byte) *source {
 	f, err := audiofile.ReadFLAC(head)
-	if err != nil || pictured(file, 0, flacHeads) || f.Rate <= 0 || f.Bits != 16 && f.Bits != 24 {
+	if err != nil || f.Rate <= 0 || f.Bits != 16 && f.Bits != 24 {
+		return nil
+	}
+	if n, err := audiofile.FLACHeads(file); err != nil || odd(file, n) {
 		return nil
 	}
 	return sniffed("flac", stream{Codec: "flac", Rate: f.Rate, Channels: f.Channels, Bits: f.Bits}, f.Samples)
 }
 
-// pictured reports whether there is a sign of a picture in some bytes of a file,
-// or whether these are too many to be looked at.
-func pictured(file io.ReaderAt, at, n int64) bool {
-	if n > flacHeads {
+// odd reports whether there is a sign of a picture, or of odd tags, in the first
+// bytes of a file, or whether these are too many to be looked at.
+func odd(file io.ReaderAt, n int64) bool {
+	if n > mostSniffed {
 		return true
 	}
 	tags := make([]byte, n)
-	m, err := file.ReadAt(tags, at)
+	m, err := file.ReadAt(tags, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return true
 	}
-	for _, sign := range []string{"APIC", "PIC\x00", "image/", "METADATA_BLOCK_PICTURE", "metadata_block_picture"} {
-		if bytes.Contains(tags[:m], []byte(sign)) {
+	tags = bytes.ToUpper(tags[:m])
+	for _, sign := range append([]string{"APIC", "PIC\x00", "IMAGE/", audiofile.PictureComment}, oddTags...) {
+		if bytes.Contains(tags, []byte(sign)) {
 			return true
 		}
 	}
 	return false
 }
 
-// flacHeads is how much of a file is looked at for pictures. FLAC's come before
-// the sound, and are larger than all that is before them.
-const flacHeads = 1 << 18
+// mostSniffed is how much of a file is looked at for pictures and tags, which
+// come before the sound.
+const mostSniffed = 1 << 18
+
+// id3v1 is how many bytes an old tag has.
+const id3v1 = 128
 
 // sniffMP3 wants Xing's frame, and that the file is as long as that says, but
 // for an old tag at its end.
 func sniffMP3(file io.ReaderAt, size, at int64) *source {
-	if pictured(file, 0, at) {
+	if odd(file, at) {
 		return nil
 	}
 	frame := make([]byte, 4096)
@@ -112,9 +120,12 @@ func sniffMP3(file io.ReaderAt, size, at int64) *source {
 	if err != nil || second.Rate != first.Rate || second.Channels != first.Channels || second.Samples != first.Samples {
 		return nil
 	}
-	const oldTag = 128
-	if rest := size - at - info.Bytes; info.Frames <= 0 || rest < 0 || rest > oldTag {
+	if info.Frames <= 0 || size-at-info.Bytes != 0 && size-at-info.Bytes != id3v1 {
 		return nil
+	}
+	sign := make([]byte, 3)
+	if _, err := file.ReadAt(sign, at+info.Bytes); err == nil && string(sign) != "TAG" {
+		return nil // APE's, as short
 	}
 	s := stream{Codec: "mp3", Rate: first.Rate, Channels: first.Channels}
 	samples := info.Frames * int64(first.Samples)

@@ -57,7 +57,7 @@ func TestSniff(t *testing.T) {
 				s := &src.Streams[0]
 				s.Duration, s.BitRate, s.Default = s.Duration.Round(time.Millisecond), 0, false
 			}
-			want.Streams[0].Duration, want.Sniffed, want.Said = got.Streams[0].Duration, true, ""
+			want.Streams[0].Duration, want.Sniffed, want.Said, want.Tags = got.Streams[0].Duration, true, "", nil
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-probed +sniffed)\n%s", diff)
 			}

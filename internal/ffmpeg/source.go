@@ -3,10 +3,14 @@ package ffmpeg
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"etude/internal/audiofile"
 )
 
 // formats are the demuxers that may read an input, by ffmpeg's names: those of
@@ -22,14 +26,18 @@ var formats = strings.Join([]string{
 // guard goes before an input, ours or not: only files, and only these formats.
 var guard = []string{"-protocol_whitelist", "file,pipe", "-format_whitelist", formats}
 
-// probeArgs ask ffprobe for what a source holds, as JSON.
-var probeArgs = append([]string{
-	"-hide_banner", "-loglevel", "level+warning",
-	"-show_entries", "format=format_name,duration" +
+// probeArgs ask ffprobe for what a source holds, as JSON, with its tags or
+// without.
+func probeArgs(tags bool) []string {
+	entries := "format=format_name,duration" +
 		":stream=index,codec_type,codec_name,sample_fmt,sample_rate,channels,bits_per_raw_sample,duration,bit_rate" +
-		":stream_disposition=default,attached_pic",
-	"-print_format", "json",
-}, append(guard, inputName(0))...)
+		":stream_disposition=default,attached_pic"
+	if tags {
+		entries += ":format_tags:stream_tags"
+	}
+	return slices.Concat([]string{"-hide_banner", "-loglevel", "level+warning", "-show_entries", entries, "-print_format", "json"},
+		guard, []string{inputName(0)})
+}
 
 // source is what was found in an input.
 type source struct {
@@ -40,6 +48,11 @@ type source struct {
 	Streams  []stream
 	Sniffed  bool   // by us, and not by ffprobe
 	Said     string // by ffprobe
+
+	Tags     []audiofile.Tag // as ffprobe tells them, in the order of their names
+	Untold   bool            // there are too many to be told
+	TagBytes int64           // of those that are carried, where they were told
+	Pictures [][]byte        // that ffmpeg does not read
 }
 
 // stream is one of a source's. The zero value of a member is one that is not
@@ -64,6 +77,7 @@ func parseSource(found, words string) (*source, error) {
 		Format struct {
 			Name     string `json:"format_name"`
 			Duration string
+			Tags     map[string]string
 		}
 		Streams []struct {
 			Index       int
@@ -75,6 +89,7 @@ func parseSource(found, words string) (*source, error) {
 			Bits        string `json:"bits_per_raw_sample"`
 			Duration    string
 			BitRate     string `json:"bit_rate"`
+			Tags        map[string]string
 			Disposition struct {
 				Default int
 				Picture int `json:"attached_pic"`
@@ -102,6 +117,13 @@ func parseSource(found, words string) (*source, error) {
 			Duration: parseSeconds(s.Duration),
 		})
 	}
+	tags := v.Format.Tags
+	if in, _ := src.audio(); src.Format == "ogg" && in != nil {
+		tags = v.Streams[slices.Index(indexes(src.Streams), in.Index)].Tags
+	}
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		src.Tags = append(src.Tags, audiofile.Tag{Name: name, Value: tags[name]})
+	}
 	return src, nil
 }
 
@@ -112,6 +134,13 @@ func probed(all []*source) string {
 		said.WriteString(src.Said)
 	}
 	return strings.TrimSpace(said.String()[max(said.Len()-maxTail, 0):])
+}
+
+func indexes(streams []stream) (all []int) {
+	for _, s := range streams {
+		all = append(all, s.Index)
+	}
+	return all
 }
 
 // sampleBits returns how many bits a sample of a lossless codec has, or 0.

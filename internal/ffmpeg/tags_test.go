@@ -3,8 +3,10 @@ package ffmpeg_test
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
+	"fmt"
+	"io"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,150 +16,274 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"etude/internal/audiofile"
 	"etude/internal/ffmpeg"
 	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/transcode"
 )
 
-// allTags are tags of all kinds: words of many scripts, a line break, several
-// values, numbers of many.
+// allTags are tags of all kinds: words of many scripts, line breaks, several
+// values, numbers of many, a long one; and, in another name for each container,
+// the tempo.
 var allTags = map[string]string{
-	"title": "Lied ♫ 歌 שיר", "artist": "One; Two", "album": "Ä=ß\\#;", "album_artist": "Various", "track": "3/12", "disc": "1/2",
-	"date": "2001-02-03", "genre": "Rock", "composer": "Comp", "comment": "a\nb", "copyright": "©", "lyrics": "la", "mood": "own",
+	"title": "Lied ♫ 歌 שיר", "artist": "One; Two", "album": "Ä=ß\\#;[x]" + strings.Repeat("…long", 60), "album_artist": "Various", "track": "3/12", "disc": "1/2",
+	"date": "2001-02-03", "genre": "Rock", "composer": "Comp", "comment": "a\nb", "copyright": "©", "lyrics": "la\nлю", "mood": "own", "tempo": "121",
 }
 
-// What containers cannot hold, as ffmpeg 5.1 writes and reads them. AIFF has an
-// ID3 tag only where ffmpeg is asked for one.
+// inINFO are the tags that the older list of a WAV has; the newer ID3 has all.
+var inINFO = []string{"title", "artist", "album", "track", "date", "genre", "comment", "copyright"}
+
+// Which tags are lost, and why.
 var (
-	notInWAV = []string{"album_artist", "disc", "composer", "lyrics", "mood"}
-	notInMP4 = []string{"mood"}
+	lostFrom = map[string][]string{
+		// ffmpeg 5.1 does not read the atom of the tempo, and of the free ones
+		// it writes none.
+		"a.m4a": {"mood", "tempo"},
+		// It writes nothing but the older list.
+		"a.wav": {"album_artist", "disc", "composer", "lyrics", "mood", "tempo"},
+	}
+	lostIn = map[string][]string{
+		"a.m4a":  {"mood"},
+		"a.fmp4": {"mood"},
+		// These have no tags, but for what ffmpeg calls them.
+		"a.mp2": slices.Collect(maps.Keys(allTags)),
+		"a.ts":  slices.Collect(maps.Keys(allTags)),
+	}
+	holdNoCover = []string{"a.webm", "a.mp2", "a.ts", "a.fmp4"}
 )
 
-// TestTags carries tags and pictures from every kind of file into every kind that
-// can hold them.
+// tagNamesIn are what a container calls a tag that ffprobe does not translate.
+var tagNamesIn = map[string]string{"tbpm": "tempo", "bpm": "tempo", "tmpo": "tempo", "lyrics-eng": "lyrics"}
+
+// tagged makes a clip with all tags, under the names that its writer has for
+// them.
+func tagged(t *testing.T, spec ffmpegtest.Spec, tempo string) string {
+	t.Helper()
+	spec.Tags, spec.Samples = maps.Clone(allTags), 22050
+	delete(spec.Tags, "tempo")
+	spec.Tags[tempo] = allTags["tempo"]
+	return ffmpegtest.Clip(t, spec)
+}
+
+// TestTags carries tags and pictures from every kind of file into every kind, and
+// loses only what is in the tables above.
 func TestTags(t *testing.T) {
 	e := newEncoder(t, ffmpeg.Config{})
-	sources := []struct {
-		spec    ffmpegtest.Spec
-		without []string
-		cover   bool
-	}{
-		{spec: ffmpegtest.Spec{Name: "a.mp3"}, cover: true},
-		{spec: ffmpegtest.Spec{Name: "id3v2.4.mp3", Args: []string{"-id3v2_version", "4"}}, cover: true},
-		{spec: ffmpegtest.Spec{Name: "a.flac"}, cover: true},
-		{spec: ffmpegtest.Spec{Name: "a.m4a"}, cover: true, without: notInMP4},
-		{spec: ffmpegtest.Spec{Name: "a.aiff", Args: []string{"-write_id3v2", "1"}}, cover: true},
-		{spec: ffmpegtest.Spec{Name: "a.ogg", Codec: "libvorbis"}},
-		{spec: ffmpegtest.Spec{Name: "a.opus", Codec: "libopus", Rate: 48000}},
-		{spec: ffmpegtest.Spec{Name: "a.wav"}, without: notInWAV},
-		{spec: ffmpegtest.Spec{Name: "a.mka", Codec: "flac"}},
-		{spec: ffmpegtest.Spec{Name: "a.wma"}},
-		{spec: ffmpegtest.Spec{Name: "ape.wv"}},
+	bare := readFile(t, ffmpegtest.Clip(t, ffmpegtest.Spec{Name: "bare.mp3", Samples: 22050, Args: []string{"-id3v2_version", "0", "-write_id3v1", "0"}}))
+	inAPE := map[string]string{"Album Artist": allTags["album_artist"], "Year": allTags["date"], "BPM": allTags["tempo"], "Empty": "", "Lyrics": allTags["lyrics"]}
+	for name, value := range allTags {
+		if !slices.Contains([]string{"album_artist", "date", "tempo", "lyrics", "artist"}, name) {
+			inAPE[strings.ToUpper(name[:1])+name[1:]] = value
+		}
 	}
-	for _, source := range sources {
-		t.Run(source.spec.Name, func(t *testing.T) {
+	inAPE["Artist"] = "One\x00 Two"
+	clip := func(spec ffmpegtest.Spec, tempo string) func(t *testing.T) string {
+		return func(t *testing.T) string { return tagged(t, spec, tempo) }
+	}
+	written := func(content func(t *testing.T) []byte) func(t *testing.T) string {
+		return func(t *testing.T) string { return writeFile(t, content(t)) }
+	}
+	sources := map[string]struct {
+		make  func(t *testing.T) string
+		cover bool
+	}{
+		"a.mp3":       {clip(ffmpegtest.Spec{Name: "a.mp3", Cover: true}, "TBPM"), true},
+		"id3v2.4.mp3": {clip(ffmpegtest.Spec{Name: "a.mp3", Args: []string{"-id3v2_version", "4"}}, "TBPM"), false},
+		"ape.mp3": {written(func(t *testing.T) []byte {
+			return slices.Concat(bare, apeTag(inAPE, draw(t, "a.png", "red", "64x64")))
+		}), true},
+		"ape, id3v1.mp3": {written(func(t *testing.T) []byte {
+			return slices.Concat(bare, apeTag(inAPE, ""), id3v1())
+		}), false},
+		"a.flac": {clip(ffmpegtest.Spec{Name: "a.flac", Cover: true}, "BPM"), true},
+		"a.m4a":  {clip(ffmpegtest.Spec{Name: "a.m4a", Cover: true}, "tmpo"), true},
+		"a.aiff": {clip(ffmpegtest.Spec{Name: "a.aiff", Cover: true, Args: []string{"-write_id3v2", "1"}}, "TBPM"), true},
+		"a.ogg":  {clip(ffmpegtest.Spec{Name: "a.ogg", Codec: "libvorbis"}, "BPM"), false},
+		"a.opus": {clip(ffmpegtest.Spec{Name: "a.opus", Codec: "libopus", Rate: 48000}, "BPM"), false},
+		"a.wav":  {clip(ffmpegtest.Spec{Name: "a.wav"}, "BPM"), false},
+		"id3.wav": {written(func(t *testing.T) []byte {
+			path := ffmpegtest.Clip(t, ffmpegtest.Spec{Name: "a.wav", Samples: 22050, Tags: map[string]string{"title": "another"}})
+			return withChunk(t, path, "ID3 ", readFile(t, tagged(t, ffmpegtest.Spec{Name: "a.mp3", Cover: true}, "TBPM")))
+		}), true},
+		"a.mka": {clip(ffmpegtest.Spec{Name: "a.mka", Codec: "flac"}, "BPM"), false},
+		"a.wma": {clip(ffmpegtest.Spec{Name: "a.wma"}, "WM/BeatsPerMinute"), false},
+		"a.wv":  {clip(ffmpegtest.Spec{Name: "a.wv"}, "BPM"), false},
+		"a.tta": {clip(ffmpegtest.Spec{Name: "a.tta"}, "BPM"), false},
+	}
+	outputs := []string{"a.mp3", "a.flac", "a.wav", "a.ogg", "a.oga", "a.webm", "a.m4a", "a.fmp4", "a.mp2", "a.ts"}
+	for name, source := range sources {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			spec := source.spec
-			spec.Tags, spec.Cover, spec.Samples = allTags, source.cover, 22050
-			input := ffmpegtest.Clip(t, spec)
-			var outputs []transcode.Rendition
-			names := []string{"a.mp3", "a.flac", "a.wav", "a.ogg", "a.oga", "a.webm", "a.m4a"}
-			for _, name := range names {
-				preset, err := ffmpeg.PresetFor(name)
-				if err != nil {
-					t.Fatal(err)
+			files := carry(t, e, source.make(t), outputs...)
+			// The tag of a WAV is looked at besides its list.
+			wav := slices.Index(outputs, "a.wav")
+			found := readTags(t, append(files, asMP3(t, files[wav], bare))...)
+			notInINFO := slices.DeleteFunc(slices.Collect(maps.Keys(allTags)), func(tag string) bool { return slices.Contains(inINFO, tag) })
+			found[wav].check(t, "a.wav, list", source.cover, lostFrom[name], notInINFO)
+			found[len(outputs)].check(t, "a.wav, ID3", source.cover, lostFrom[name])
+			for i, output := range outputs {
+				if i != wav {
+					found[i].check(t, output, source.cover && !slices.Contains(holdNoCover, output), lostFrom[name], lostIn[output])
 				}
-				outputs = append(outputs, transcode.Rendition{Preset: preset})
 			}
-			encoded, err := encodeAll(t, e, []transcode.Source{{Path: input}}, outputs...)
-			if err != nil {
-				t.Fatal(err)
+			if name != "a.mp3" {
+				return
 			}
-			for i, name := range names {
-				want := maps.Clone(allTags)
-				without := slices.Clone(source.without)
-				switch name {
-				case "a.wav":
-					without = append(without, notInWAV...)
-				case "a.m4a":
-					without = append(without, notInMP4...)
-				}
-				for _, tag := range without {
-					delete(want, tag)
-				}
-				out := encoded.Outputs[i]
-				if out.Failure != nil || out.Remark != "" {
-					t.Fatalf("%s: %+v", name, out)
-				}
-				tags, pictures := readTags(t, out.Files[0].Path)
-				got := map[string]string{}
-				for key, value := range tags {
-					switch key {
-					case "encoder", "language", "handler_name", "vendor_id", "major_brand", "minor_version", "compatible_brands", "duration", "itunsmpb":
-						if name == "a.m4a" || name == "a.webm" || key == "encoder" {
-							continue // the file's own
-						}
-					}
-					got[key] = value
-				}
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("%s: tags (-want +got):\n%s", name, diff)
-				}
-				wantCovers := 0
-				if source.cover && name != "a.wav" && name != "a.webm" {
-					wantCovers = 1
-				}
-				if pictures != wantCovers {
-					t.Errorf("%s: %d pictures, want %d", name, pictures, wantCovers)
-				}
+			// Our own files are read as well as others.
+			for _, i := range []int{0, wav, 3} {
+				again := readTags(t, carry(t, e, files[i], "a.flac")...)
+				again[0].check(t, outputs[i]+" again", source.cover)
 			}
 		})
 	}
 }
 
-// readTags reads the tags of a file and of its sound, under lower-case names, and
-// the number of its pictures.
-func readTags(t *testing.T, path string) (tags map[string]string, pictures int) {
+// carry makes files of one, and returns their paths.
+func carry(t *testing.T, e *ffmpeg.Encoder, input string, names ...string) (paths []string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", "format_tags:stream=codec_type:stream_tags", "-of", "json", path).Output()
+	var outputs []transcode.Rendition
+	for _, name := range names {
+		preset, err := ffmpeg.PresetFor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs = append(outputs, transcode.Rendition{Preset: preset})
+	}
+	for i, out := range mustEncodeAll(t, e, []transcode.Source{{Path: input}}, outputs...).Outputs {
+		if out.Failure != nil || out.Remark != "" {
+			t.Fatalf("%s: %+v", names[i], out)
+		}
+		paths = append(paths, out.Files[0].Path)
+	}
+	return paths
+}
+
+// inFile is what was read of a file.
+type inFile struct {
+	tags     map[string]string
+	pictures int
+}
+
+// readTags has one ffmpeg read the tags of some files and of their sound, and the
+// number of their pictures. What a file says of itself is left out.
+func readTags(t *testing.T, paths ...string) []inFile {
+	t.Helper()
+	dir := t.TempDir()
+	args := []string{"-hide_banner", "-nostdin"}
+	for _, path := range paths {
+		args = append(args, "-i", "file:"+path)
+	}
+	for i := range paths {
+		args = append(args, "-map_metadata", fmt.Sprint(i), "-map_metadata:g", fmt.Sprint(i, ":s:0"), "-f", "ffmetadata", filepath.Join(dir, strconv.Itoa(i)))
+	}
+	words, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, words)
+	}
+	var found []inFile
+	for i, path := range paths {
+		f := inFile{map[string]string{}, 0}
+		for _, line := range strings.Split(string(words), "\n") {
+			if strings.Contains(line, fmt.Sprintf("Stream #%d:", i)) && strings.HasSuffix(line, "(attached pic)") {
+				f.pictures++
+			}
+		}
+		_, said, _ := strings.Cut(string(readFile(t, filepath.Join(dir, strconv.Itoa(i)))), "\n")
+		hidden := strings.NewReplacer(`\\`, "\x01", "\\\n", "\x02", `\=`, "\x03", `\;`, ";", `\#`, "#")
+		shown := strings.NewReplacer("\x01", `\`, "\x02", "\n", "\x03", "=")
+		for line := range strings.Lines(hidden.Replace(said)) {
+			key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+			key = strings.ToLower(key)
+			switch key {
+			case "encoder", "language", "handler_name", "vendor_id", "major_brand", "minor_version", "compatible_brands", "duration", "itunsmpb":
+				continue
+			}
+			if own := tagNamesIn[key]; own != "" {
+				key = own
+			}
+			f.tags[key] = shown.Replace(value)
+		}
+		// ffmpeg 5.1 does not read the atom of the tempo.
+		if bytes.Contains(readFile(t, path), []byte("tmpo\x00\x00\x00\x12data\x00\x00\x00\x15\x00\x00\x00\x00\x00\x79")) {
+			f.tags["tempo"] = "121"
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// check wants all tags in a file but those that are lost, and a picture or
+// none.
+func (f *inFile) check(t *testing.T, name string, cover bool, lost ...[]string) {
+	t.Helper()
+	want := maps.Clone(allTags)
+	for _, tag := range slices.Concat(lost...) {
+		delete(want, tag)
+	}
+	if diff := cmp.Diff(want, f.tags); diff != "" {
+		t.Errorf("%s: tags (-want +got):\n%s", name, diff)
+	}
+	pictures := 0
+	if cover {
+		pictures = 1
+	}
+	if f.pictures != pictures {
+		t.Errorf("%s: %d pictures, want %d", name, f.pictures, pictures)
+	}
+}
+
+// withChunk returns a WAV with one more chunk, of which the last byte may be
+// missing.
+func withChunk(t *testing.T, path, kind string, content []byte) []byte {
+	t.Helper()
+	wav := binary.LittleEndian.AppendUint32(append(readFile(t, path), kind...), uint32(len(content)))
+	wav = append(wav, content...)
+	binary.LittleEndian.PutUint32(wav[4:], uint32(len(wav)-8))
+	return wav
+}
+
+// asMP3 makes an MP3 of the tag in a WAV, of which ffmpeg reads only the list
+// where there are both.
+func asMP3(t *testing.T, path string, sound []byte) string {
+	t.Helper()
+	wav := readFile(t, path)
+	chunk, err := audiofile.FindChunk(bytes.NewReader(wav), int64(len(wav)), "id3 ")
+	if err != nil || chunk == nil {
+		t.Fatalf("its tag is %v, %v", chunk, err)
+	}
+	tag, err := io.ReadAll(chunk)
 	if err != nil {
 		t.Fatal(err)
 	}
-	type tagged struct {
-		Type string `json:"codec_type"`
-		Tags map[string]string
-	}
-	var v struct {
-		Streams []tagged
-		Format  tagged
-	}
-	if err := json.Unmarshal(out, &v); err != nil {
+	if err := os.WriteFile(path+".mp3", slices.Concat(tag, sound), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tags = map[string]string{}
-	for _, part := range append(v.Streams, v.Format) {
-		if part.Type == "video" {
-			pictures++
-			continue
-		}
-		for key, value := range part.Tags {
-			tags[strings.ToLower(key)] = value
-		}
-	}
-	return tags, pictures
+	return path + ".mp3"
 }
 
-// apeTag is a tag of version 2, as it stands at the end of an MP3.
-func apeTag(items map[string]string) []byte {
+// apeTag is a tag of version 2, as it stands at the end of an MP3, with the picture
+// of a file or without.
+func apeTag(items map[string]string, picture string) []byte {
 	le := binary.LittleEndian
 	var body []byte
+	count := uint32(len(items))
+	if picture != "" {
+		content, err := os.ReadFile(picture)
+		if err != nil {
+			panic(err)
+		}
+		count++
+		content = append([]byte("cover.png\x00"), content...)
+		body = le.AppendUint32(le.AppendUint32(body, uint32(len(content))), 2)
+		body = append(append(body, "Cover Art (Front)\x00"...), content...)
+	}
 	for _, key := range slices.Sorted(maps.Keys(items)) {
 		body = le.AppendUint32(le.AppendUint32(body, uint32(len(items[key]))), 0)
 		body = append(append(append(body, key...), 0), items[key]...)
 	}
 	foot := func(flags uint32) []byte {
 		b := []byte("APETAGEX")
-		for _, v := range []uint32{2000, uint32(len(body) + 32), uint32(len(items)), flags, 0, 0} {
+		for _, v := range []uint32{2000, uint32(len(body) + 32), count, flags, 0, 0} {
 			b = le.AppendUint32(b, v)
 		}
 		return b
@@ -188,10 +314,15 @@ func TestOddTags(t *testing.T) {
 		"svg":             {slices.Concat(id3(title, apic("image/svg+xml", "<svg/>")), mp3), "Title", 0, "?"},
 		"wrong mime":      {slices.Concat(id3(title, apic("image/jpeg", string(png))), mp3), "Title", 1, "?"},
 		"one good of two": {slices.Concat(id3(title, apic("image/png", string(png)), frame("APIC", "\x00image/png\x00\x04\x00none")), mp3), "Title", 1, one},
-		"ape":             {slices.Concat(mp3, apeTag(map[string]string{"Title": "Über", "Artist": "A"})), "", 0, ""}, // which ffmpeg does not read in MP3
+		"ape":             {slices.Concat(mp3, apeTag(map[string]string{"Title": "Über", "Artist": "A"}, "")), "Über", 0, ""},
+		"ape beside id3":  {slices.Concat(id3(title), mp3, apeTag(map[string]string{"Title": "Über"}, "")), "Title", 0, ""},
+		"ape, no head":    {slices.Concat(mp3, apeTag(map[string]string{"Title": "Über"}, "")[20:]), "Über", 0, "?"},
+		"cut ape":         {slices.Concat(mp3, apeTag(map[string]string{"Title": "Über"}, "")[60:]), "", 0, "?"},
+		"lying ape":       {slices.Concat(mp3, bytes.Replace(apeTag(map[string]string{"Title": "Über"}, ""), []byte("\x05\x00\x00\x00"), []byte("\xff\xff\xff\x7f"), 1)), "", 0, ""},
 		"cut tag":         {slices.Concat(id3(title, frame("TALB", "\x00x"))[:25], mp3), "?", 0, ""},
 		"lying size":      {append([]byte("ID3\x03\x00\x00\x7f\x7f\x7f\x7f"), mp3...), "?", -1, ""},
-		"huge":            {slices.Concat(id3(title, frame("TXXX", "\x00big\x00"+strings.Repeat("x", 100<<20))), mp3), "", 0, "The tags of this file take 100 MiB and were left out."},
+		"huge":            {slices.Concat(id3(title, frame("TXXX", "\x00big\x00"+strings.Repeat("x", 40<<20))), mp3), "", 0, "The tags of this file take more than 15 MiB and were left out."},
+		"large":           {slices.Concat(id3(title, frame("TXXX", "\x00big\x00"+strings.Repeat("x", 16<<20))), mp3), "", 0, "The tags of this file take more than 15 MiB and were left out."},
 		"many frames":     {slices.Concat(id3(bytes.Repeat(frame("TXXX", "\x00k\x00v"), 20000), title), mp3), "Title", 0, ""},
 		"nul and bytes":   {slices.Concat(id3(frame("TIT2", "\x00a\xff\xfe\x01"), frame("TPE1", "\x01\xff")), mp3), "?", 0, ""},
 	}
@@ -232,15 +363,21 @@ func TestKeepArt(t *testing.T) {
 	t.Parallel()
 	e := newEncoder(t, ffmpeg.Config{})
 	input := withCovers(t, "a.flac", draw(t, "a.png", "red", "64x64"), draw(t, "b.jpg", "blue", "32x32"))
-	none := &transcode.Art{MergePolicy: "Replace"}
+	none, own := &transcode.Art{MergePolicy: "Replace"}, &transcode.Art{MergePolicy: "Append"}
+	given := &transcode.Art{MergePolicy: "Append", Pictures: []transcode.Picture{{Path: draw(t, "c.png", "lime", "40x40"), MaxWidth: 40, MaxHeight: 40}}}
 	ogg, err := ffmpeg.PresetFor("a.ogg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	oga, err := ffmpeg.PresetFor("a.oga")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	var outputs []transcode.Rendition
 	for i, r := range []transcode.Rendition{
-		{Preset: system(t, "300110")}, {Preset: system(t, "300110"), Art: none}, {Preset: ogg}, {Preset: ogg, Art: none}, {Preset: system(t, "300300")},
+		{Preset: system(t, "300110")}, {Preset: system(t, "300110"), Art: none}, {Preset: ogg}, {Preset: ogg, Art: none},
+		{Preset: system(t, "300300")}, {Preset: system(t, "300300"), Art: none}, {Preset: oga, Art: own}, {Preset: system(t, "300300"), Art: given},
 	} {
 		r.Name = strconv.Itoa(i)
 		outputs = append(outputs, r)
@@ -249,17 +386,13 @@ func TestKeepArt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []int{2, 0, 1, 0, 0} {
+	for i, want := range []int{2, 0, 2, 0, 2, 0, 2, 0} {
 		out := encoded.Outputs[i]
-		if got := covers(t, out.Files[0].Path); len(got) != want {
+		if got := covers(t, out.Files[0].Path); len(got) != want || want > 0 && (!strings.HasPrefix(got[0], "png 64x64 r") || !strings.HasPrefix(got[1], "jpeg 32x32 b")) {
 			t.Errorf("output %d has %q, want %d pictures", i+1, got, want)
 		}
-		remark := ""
-		if i == 2 {
-			remark = "Only the first of the file's pictures was kept."
-		}
-		if out.Remark != remark {
-			t.Errorf("output %d: remark is %q, want %q", i+1, out.Remark, remark)
+		if out.Remark != "" {
+			t.Errorf("output %d: remark is %q", i+1, out.Remark)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != len(outputs) {
