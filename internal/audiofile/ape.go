@@ -43,7 +43,7 @@ func APE(r io.ReaderAt, size int64) (tags []Tag, pictures [][]byte, err error) {
 	if _, err := r.ReadAt(body, end-n); err != nil {
 		return nil, nil, fmt.Errorf("read APE tag: %w", err)
 	}
-	for range count {
+	for range min(count, maxFrames) {
 		if len(body) < 8 {
 			break
 		}

@@ -91,6 +91,8 @@ func (t *ID3) frames() []byte {
 			if len(value) != 4 {
 				frame("TXXX", id3Text("", name, value))
 			}
+		case strings.HasPrefix(tag.Name, privatePrefix):
+			frame("PRIV", []byte(strings.TrimPrefix(tag.Name, privatePrefix)+"\x00"+unescape(value)))
 		case ownFrame.MatchString(tag.Name):
 			frame(tag.Name, id3Text("", value))
 		default:
@@ -98,6 +100,19 @@ func (t *ID3) frames() []byte {
 		}
 	}
 	return out
+}
+
+// privatePrefix is what ffmpeg has before the owner of a private frame; in its
+// content it writes every byte that is no letter of ASCII's as \xHH.
+const privatePrefix = "id3v2_priv."
+
+var escaped = regexp.MustCompile(`\\x[0-9A-Fa-f]{2}`)
+
+func unescape(s string) string {
+	return escaped.ReplaceAllStringFunc(s, func(hex string) string {
+		n, _ := strconv.ParseUint(hex[2:], 16, 8) // which is two digits
+		return string([]byte{byte(n)})
+	})
 }
 
 // id3Text returns the body of a frame: the encoding, what comes before the
@@ -185,6 +200,9 @@ func (zeros) Read(p []byte) (int, error) {
 // maxText is how many bytes of text are read of a tag.
 const maxText = 15 << 20
 
+// maxFrames is how many frames or items are looked at.
+const maxFrames = 1 << 16
+
 // errText says that there is more.
 var errText = errors.New("its text is too large")
 
@@ -223,7 +241,8 @@ func ReadID3(r io.ReaderAt) ([]Tag, error) {
 		}
 	}
 	all := id3Reader{version: version}
-	for read := int64(0); ; {
+	read := int64(0)
+	for range maxFrames {
 		if _, err := body.ReadAt(head, at); err != nil || head[0] == 0 {
 			break
 		}

@@ -68,6 +68,11 @@ func TestID3(t *testing.T) {
 			t.Errorf("ffmpeg reads %s as %q, want %q", name, there[name], want.Value)
 		}
 	}
+	out.Reset()
+	private := audiofile.ID3{Tags: []audiofile.Tag{{"id3v2_priv.WM/Owner", `a\xff\x00\x5cb`}}}
+	if err := private.Write(&out); err != nil || !bytes.HasSuffix(out.Bytes(), []byte("PRIV\x00\x00\x00\x0e\x00\x00WM/Owner\x00a\xff\x00\\b")) {
+		t.Errorf("a private frame is %q, %v", out.Bytes(), err)
+	}
 	short := audiofile.ID3{Pictures: []audiofile.Picture{{MIME: "image/png", Size: 10, Data: strings.NewReader("x")}}}
 	if err := short.Write(io.Discard); err == nil {
 		t.Error("a picture was shorter than promised")

@@ -1,6 +1,9 @@
 package ffmpeg
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,5 +79,31 @@ func TestArtArgs(t *testing.T) {
 		if got = strings.ReplaceAll(got, strings.Join(artGuard, " "), "ARTGUARD"); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
+	}
+}
+
+// TestFit keeps the pictures that there is room for, in their order.
+func TestFit(t *testing.T) {
+	r := &encode{dir: t.TempDir()}
+	var all []cover
+	for i, n := range []int{3, 5, 2, 1} {
+		c := cover{File: strconv.Itoa(i)}
+		if err := os.WriteFile(filepath.Join(r.dir, c.File), make([]byte, n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	for room, want := range map[int64]string{0: "", 3: "0", 5: "02", 6: "023", 7: "023", 8: "01", 11: "0123", 99: "0123"} {
+		fit, err := r.fit(all, room, func(n int64) int64 { return n })
+		got := ""
+		for _, c := range fit {
+			got += c.File
+		}
+		if err != nil || got != want {
+			t.Errorf("room for %d bytes has %q, %v; want %q", room, got, err, want)
+		}
+	}
+	if _, err := r.fit([]cover{{File: "gone"}}, 1, func(n int64) int64 { return n }); err == nil {
+		t.Error("a picture that is not there fits")
 	}
 }

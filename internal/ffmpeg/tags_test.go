@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"maps"
 	"os"
@@ -397,5 +399,67 @@ func TestKeepArt(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != len(outputs) {
 		t.Errorf("left are %q", left)
+	}
+}
+
+// TestLargeTags has tags in a container without a limit that no other holds, and
+// pictures that do not fit where others do.
+func TestLargeTags(t *testing.T) {
+	t.Parallel()
+	e := newEncoder(t, ffmpeg.Config{})
+	text := filepath.Join(t.TempDir(), "tags.txt")
+	if err := os.WriteFile(text, []byte(";FFMETADATA1\ntitle=x\nbig="+strings.Repeat("x", 17<<20)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	large := filepath.Join(t.TempDir(), "a.ogg")
+	ffmpegtest.Run(t, "-f", "lavfi", "-i", "sine=d=0.5", "-i", text, "-map", "0", "-map_metadata", "1", "-c:a", "libvorbis", large)
+	// 1700x1700 of noise are 8.7 MB in PNG, and 11.6 MB as text.
+	noise := image.NewNRGBA(image.Rect(0, 0, 1700, 1700))
+	copy(noise.Pix, random(len(noise.Pix)))
+	for i := 3; i < len(noise.Pix); i += 4 {
+		noise.Pix[i] = 255
+	}
+	var drawn bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.NoCompression}).Encode(&drawn, noise); err != nil {
+		t.Fatal(err)
+	}
+	picture := filepath.Join(t.TempDir(), "a.png")
+	if err := os.WriteFile(picture, drawn.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pictures := withCovers(t, "a.mp3", picture, picture, draw(t, "a.png", "red", "64x64"))
+	outputs := []string{"a.flac", "a.webm", "a.oga", "a.ogg", "a.m4a", "a.mp3", "a.wav"}
+	const tooLarge, unfit = "The tags of this file take more than 15 MiB and were left out.", "One picture is too large beside the others for this kind of file, and was left out."
+	for name, test := range map[string]struct {
+		input, title string
+		covers       map[string]int
+		remarks      map[string]string
+	}{
+		"tags": {large, "", nil, map[string]string{"a.flac": tooLarge, "a.webm": tooLarge, "a.oga": tooLarge, "a.ogg": tooLarge, "a.m4a": tooLarge, "a.mp3": tooLarge, "a.wav": tooLarge}},
+		"pictures": {
+			pictures, "", map[string]int{"a.flac": 3, "a.oga": 2, "a.ogg": 2, "a.m4a": 3, "a.mp3": 3, "a.wav": 3},
+			map[string]string{"a.oga": unfit, "a.ogg": unfit},
+		},
+	} {
+		var renditions []transcode.Rendition
+		for _, name := range outputs {
+			preset, err := ffmpeg.PresetFor(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			renditions = append(renditions, transcode.Rendition{Preset: preset})
+		}
+		var paths []string
+		for i, out := range mustEncodeAll(t, e, []transcode.Source{{Path: test.input}}, renditions...).Outputs {
+			if out.Failure != nil || out.Remark != test.remarks[outputs[i]] {
+				t.Fatalf("%s: %s: %+v, want remark %q", name, outputs[i], out, test.remarks[outputs[i]])
+			}
+			paths = append(paths, out.Files[0].Path)
+		}
+		for i, found := range readTags(t, paths...) {
+			if found.pictures != test.covers[outputs[i]] || found.tags["title"] != test.title || found.tags["big"] != "" {
+				t.Errorf("%s: %s has %d pictures, title %q", name, outputs[i], found.pictures, found.tags["title"])
+			}
+		}
 	}
 }
