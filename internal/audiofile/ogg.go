@@ -118,11 +118,12 @@ func (h *oggHead) write(w io.WriterAt) error {
 // specification: comment field and header specification", and RFC 9639, 8.6.
 func splitPictures(packet []byte) error {
 	rest := packet
-	if bytes.HasPrefix(rest, []byte("\x03vorbis")) {
+	switch {
+	case bytes.HasPrefix(rest, []byte("\x03vorbis")):
 		rest = rest[7:]
-	} else if len(rest) > 4 && rest[0]&0x7f == 4 {
+	case len(rest) > 4 && rest[0]&0x7f == 4:
 		rest = rest[4:]
-	} else {
+	default:
 		return errors.New("its second packet has no comments")
 	}
 	le := binary.LittleEndian

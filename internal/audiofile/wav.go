@@ -109,8 +109,7 @@ func AppendChunk(file File, size int64, kind string, n int64, write func(io.Writ
 	if err != nil {
 		return err
 	}
-	at := size + size&1
-	whole := at + 8 + n + n&1 - 8
+	whole := size + size&1 + n + n&1 // without the first 8 bytes, with the chunk's
 	head := make([]byte, 12+8+28)
 	if _, err := file.ReadAt(head, 0); err != nil {
 		return fmt.Errorf("append chunk: %w", err)
@@ -139,9 +138,8 @@ func AppendChunk(file File, size int64, kind string, n int64, write func(io.Writ
 		return fmt.Errorf("append chunk: %w", ErrNoRoom)
 	}
 	out := bufio.NewWriterSize(io.NewOffsetWriter(file, size), 1<<16)
-	padding := make([]byte, size&1)
-	chunk := append(padding, kind...)
-	if _, err := out.Write(le.AppendUint32(chunk, uint32(n))); err != nil {
+	begin := append(make([]byte, size&1), kind...) // behind what fills up the last chunk
+	if _, err := out.Write(le.AppendUint32(begin, uint32(n))); err != nil {
 		return fmt.Errorf("append chunk: %w", err)
 	}
 	count := &counter{w: out}

@@ -95,12 +95,12 @@ func TestFit(t *testing.T) {
 	}
 	for room, want := range map[int64]string{0: "", 3: "0", 5: "02", 6: "023", 7: "023", 8: "01", 11: "0123", 99: "0123"} {
 		fit, err := r.fit(all, room, func(n int64) int64 { return n })
-		got := ""
+		var names []string
 		for _, c := range fit {
-			got += c.File
+			names = append(names, c.File)
 		}
-		if err != nil || got != want {
-			t.Errorf("room for %d bytes has %q, %v; want %q", room, got, err, want)
+		if got := strings.Join(names, ""); err != nil || got != want {
+			t.Errorf("room for %d bytes has %q, %v; want %q", room, names, err, want)
 		}
 	}
 	if _, err := r.fit([]cover{{File: "gone"}}, 1, func(n int64) int64 { return n }); err == nil {

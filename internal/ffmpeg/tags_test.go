@@ -176,7 +176,7 @@ func readTags(t *testing.T, paths ...string) []inFile {
 		args = append(args, "-i", "file:"+path)
 	}
 	for i := range paths {
-		args = append(args, "-map_metadata", fmt.Sprint(i), "-map_metadata:g", fmt.Sprint(i, ":s:0"), "-f", "ffmetadata", filepath.Join(dir, strconv.Itoa(i)))
+		args = append(args, "-map_metadata", strconv.Itoa(i), "-map_metadata:g", fmt.Sprint(i, ":s:0"), "-f", "ffmetadata", filepath.Join(dir, strconv.Itoa(i)))
 	}
 	words, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput()
 	if err != nil {
