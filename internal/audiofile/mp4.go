@@ -19,6 +19,7 @@ type MP4 struct {
 	Delay   int64    // samples before the sound, as decoded
 	Samples int64    // of sound; -1 where the file does not say
 	Data    int64    // where the packets lie, one behind the other
+	Free    []Tag    // to be written beside those that there are
 
 	brands []byte
 	movie  *box
@@ -312,14 +313,22 @@ func setTime(b *box, at int, scale uint32, length int64) bool {
 // heed that alone.
 func (m *MP4) writeGapless(total int64) {
 	text := fmt.Sprintf(" 00000000 %08X %08X %016X", m.Delay, total-m.Delay-m.Samples, m.Samples) + strings.Repeat(" 00000000", 8)
+	m.setFree(Tag{"iTunSMPB", text})
+	for _, t := range m.Free {
+		m.setFree(t)
+	}
+}
+
+// setFree writes a tag for which there is no atom, as iTunes does.
+func (m *MP4) setFree(t Tag) {
 	field := func(kind string, head int, value string) *box {
 		return &box{kind: kind, body: append(make([]byte, head), value...)}
 	}
-	data := field("data", 8, text)
+	name, data := field("name", 4, t.Name), field("data", 8, t.Value)
 	data.body[3] = 1 // UTF-8
-	gapless := &box{kind: "----", parts: []*box{field("mean", 4, "com.apple.iTunes"), field("name", 4, "iTunSMPB"), data}}
-	gapless.body = gapless.bytes()[8:]
-	gapless.parts = nil
+	free := &box{kind: "----", parts: []*box{field("mean", 4, "com.apple.iTunes"), name, data}}
+	free.body = free.bytes()[8:]
+	free.parts = nil
 
 	list := m.movie.find("udta/meta/ilst")
 	if list == nil {
@@ -329,9 +338,9 @@ func (m *MP4) writeGapless(total int64) {
 		m.movie.find("udta").parts = []*box{{kind: "meta", body: make([]byte, 4), parts: []*box{handler, list}}}
 	}
 	list.parts = slices.DeleteFunc(list.parts, func(b *box) bool {
-		return b.kind == "----" && bytes.Contains(b.body, []byte("iTunSMPB"))
+		return b.kind == "----" && bytes.Contains(b.body, name.bytes())
 	})
-	list.parts = append(list.parts, gapless)
+	list.parts = append(list.parts, free)
 }
 
 // writeRates writes the mean and the highest bit rate into the decoder's

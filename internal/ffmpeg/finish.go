@@ -27,7 +27,7 @@ func (r *encode) finish(ctx context.Context, p *plan, done *decoded) error {
 			return context.Cause(ctx)
 		}
 		if t.Split != nil || t.hasEdit() {
-			if err := r.finishTrack(t, done.fed[i], done.sounds[i]); err != nil {
+			if err := r.finishTrack(t, said, done.fed[i], done.sounds[i]); err != nil {
 				return fmt.Errorf("finish output %q: %w", t.File, err)
 			}
 		}
@@ -42,7 +42,7 @@ func (r *encode) finish(ctx context.Context, p *plan, done *decoded) error {
 // be heard. ffmpeg 5.1 writes only where that begins.
 func (t *track) hasEdit() bool { return t.Format == "mp4" && t.codec == "AAC" }
 
-func (r *encode) finishTrack(t *track, samples int64, sound *splitSound) error {
+func (r *encode) finishTrack(t *track, said []audiofile.Tag, samples int64, sound *splitSound) error {
 	path := filepath.Join(r.dir, t.File)
 	shell, size, err := openShell(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func (r *encode) finishTrack(t *track, samples int64, sound *splitSound) error {
 	if t.codec == "mp3" {
 		err = t.finishMP3(out, shell, data, sound)
 	} else {
-		err = t.finishMP4(out, shell, size, data, samples, sound)
+		err = t.finishMP4(out, shell, size, data, said, samples, sound)
 	}
 	if err = errors.Join(err, out.Flush(), file.Close()); err != nil {
 		return err
@@ -93,7 +93,7 @@ func openShell(path string) (*os.File, int64, error) {
 }
 
 // finishMP4 writes an MP4 with the boxes of the shell.
-func (t *track) finishMP4(out io.Writer, shell *os.File, size int64, data io.Reader, samples int64, sound *splitSound) error {
+func (t *track) finishMP4(out io.Writer, shell *os.File, size int64, data io.Reader, said []audiofile.Tag, samples int64, sound *splitSound) error {
 	m, err := audiofile.ReadMP4(shell, size)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func (t *track) finishMP4(out io.Writer, shell *os.File, size int64, data io.Rea
 	} else {
 		data = io.NewSectionReader(shell, m.Data, m.Bytes())
 	}
-	m.Samples = samples
+	m.Samples, m.Free = samples, freeTags(said)
 	return m.Write(out, data)
 }
 

@@ -215,7 +215,7 @@ func (p *plan) tagArgs(t *track, index map[string]int) []string {
 
 // asksTags reports whether ffmpeg is to tell which tags it carries.
 func (p *plan) asksTags() bool {
-	return p.TagsFrom != noTags && slices.ContainsFunc(p.Tracks, func(t track) bool { return t.hasID3() })
+	return p.TagsFrom != noTags && slices.ContainsFunc(p.Tracks, func(t track) bool { return t.hasID3() || t.hasEdit() })
 }
 
 // saidArgs returns those that have it do so.
@@ -293,6 +293,24 @@ func (r *encode) said() ([]audiofile.Tag, error) {
 		return nil, fmt.Errorf("read tags: %w", err)
 	}
 	return slices.DeleteFunc(parseTags(string(raw)), func(t audiofile.Tag) bool { return t.Name == "encoder" }), nil
+}
+
+// atoms are the tags for which ffmpeg 5.1 writes an atom of MP4's, and TBPM, which
+// it calls otherwise there.
+var atoms = []string{
+	"title", "artist", "album", "album_artist", "composer", "date", "comment", "genre", "copyright", "grouping", "lyrics", "description", "synopsis",
+	"show", "episode_id", "network", "keywords", "episode_sort", "season_number", "media_type", "hd_video", "gapless_playback", "compilation",
+	"track", "disc", "tmpo", "tbpm",
+}
+
+// freeTags are those for which it writes none.
+func freeTags(said []audiofile.Tag) (free []audiofile.Tag) {
+	for _, t := range said {
+		if !slices.Contains(atoms, strings.ToLower(t.Name)) && t.Name != "" && t.Value != "" {
+			free = append(free, t)
+		}
+	}
+	return free
 }
 
 // finishTags puts tags and pictures where ffmpeg cannot put them, into the file
