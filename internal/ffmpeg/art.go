@@ -258,7 +258,7 @@ func (r *encode) extract(ctx context.Context, src *source) ([]cover, error) {
 // them, and reports whether there are any: then there are no others.
 func (r *encode) takeOut(src *source) (bool, error) {
 	for i, picture := range src.Pictures {
-		if err := os.WriteFile(filepath.Join(r.dir, extractedName(i)), picture, 0o600); err != nil {
+		if err := r.writeOwn(extractedName(i), picture); err != nil {
 			return false, fmt.Errorf("take out artwork: %w", err)
 		}
 	}

@@ -1,7 +1,10 @@
 package ffmpeg
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 
 	"etude/internal/transcode"
@@ -24,4 +27,50 @@ func onlyFiles(encoded *transcode.Encoded) error {
 		}
 	}
 	return nil
+}
+
+// openOwn opens a plain file that is in the working directory. Whatever a child process has
+// left there, nothing outside of that is opened.
+func (r *encode) openOwn(name string, flag int) (*os.File, error) {
+	root, err := os.OpenRoot(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no plain file", name)
+	}
+	return root.OpenFile(name, flag, 0)
+}
+
+// readOwn reads one whole.
+func (r *encode) readOwn(name string) ([]byte, error) {
+	file, err := r.openOwn(name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
+}
+
+// writeOwn writes a new one, in the place of whatever has its name.
+func (r *encode) writeOwn(name string, content []byte) error {
+	root, err := os.OpenRoot(r.dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	return errors.Join(err, file.Close())
 }

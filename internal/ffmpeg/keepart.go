@@ -178,18 +178,17 @@ func (k *keeping) comment(covers []cover) (*cover, error) {
 		text = base64.StdEncoding.AppendEncode(text, block)
 	}
 	made := &cover{covers[0].File + ".txt", commentDemuxer}
-	return made, os.WriteFile(filepath.Join(k.dir, made.File), append(text, '\n'), 0o600)
+	return made, k.writeOwn(made.File, append(text, '\n'))
 }
 
 // block returns what is in a comment: "Embedding pictures" in Xiph's description
 // of Vorbis comments, with a block as in RFC 9639, 8.8.
 func (k *keeping) block(c cover, front bool) ([]byte, error) {
-	path := filepath.Join(k.dir, c.File)
-	config, _, err := readKind(path)
+	config, _, err := readKind(filepath.Join(k.dir, c.File))
 	if err != nil {
 		return nil, err
 	}
-	picture, err := os.ReadFile(path)
+	picture, err := k.readOwn(c.File)
 	if err != nil {
 		return nil, err
 	}

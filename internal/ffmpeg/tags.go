@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -161,7 +160,7 @@ func (r *encode) planTags(p *plan, src *source) error {
 		tidy = slices.Delete(tidy, i, i+1)
 	}
 	p.TagFile = tagsFile
-	if err := os.WriteFile(filepath.Join(r.dir, tagsFile), writeTags(tidy), 0o600); err != nil {
+	if err := r.writeOwn(tagsFile, writeTags(tidy)); err != nil {
 		return fmt.Errorf("write tags: %w", err)
 	}
 	return nil
@@ -285,7 +284,7 @@ func parseTags(said string) (tags []audiofile.Tag) {
 // said returns the tags that ffmpeg gave to outputs, but for the one that is about
 // itself.
 func (r *encode) said() ([]audiofile.Tag, error) {
-	raw, err := os.ReadFile(filepath.Join(r.dir, saidFile))
+	raw, err := r.readOwn(saidFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -327,7 +326,7 @@ func (r *encode) finishTags(t *track, said []audiofile.Tag) error {
 	default:
 		return nil
 	}
-	file, err := os.OpenFile(filepath.Join(r.dir, t.File), os.O_RDWR, 0)
+	file, err := r.openOwn(t.File, os.O_RDWR)
 	if err != nil {
 		return err
 	}
@@ -343,7 +342,7 @@ func (r *encode) finishTags(t *track, said []audiofile.Tag) error {
 // MP3, which is never shorter than the same in the right frames.
 func (r *encode) writeID3(t *track, file *os.File, tag *audiofile.ID3, pictures []cover) error {
 	for _, p := range pictures {
-		picture, err := os.Open(filepath.Join(r.dir, p.File))
+		picture, err := r.openOwn(p.File, os.O_RDONLY)
 		if err != nil {
 			return err
 		}
