@@ -14,6 +14,7 @@ import (
 
 	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/objectstore"
+	"etude/internal/objectstore/objectstoretest"
 	"etude/internal/rule"
 	"etude/internal/s3event"
 	"etude/internal/sqlstore"
@@ -21,27 +22,11 @@ import (
 	"etude/internal/transcode"
 )
 
-// s3 is the one S3 server of this test binary.
+// s3 is the object store of all tests.
 var s3 *objectstore.Client
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "etude-rule-*")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	ctx := context.Background()
-	server, err := objectstore.OpenServer(ctx, objectstore.ServerConfig{Dir: dir, Region: "eu-west-1", RootAccessKeyID: "root", RootSecret: "root-secret"})
-	if err != nil {
-		panic(err)
-	}
-	defer server.Close(ctx)
-	if s3, err = objectstore.NewClient(ctx, objectstore.ClientConfig{Server: server}); err != nil {
-		panic(err)
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(objectstoretest.Main(m, func(_ *objectstore.Server, client *objectstore.Client) { s3 = client }))
 }
 
 const (

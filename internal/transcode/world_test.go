@@ -15,34 +15,17 @@ import (
 	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/notify"
 	"etude/internal/objectstore"
+	"etude/internal/objectstore/objectstoretest"
 	"etude/internal/sqlstore"
 	"etude/internal/sqlstore/sqlstoretest"
 	"etude/internal/transcode"
 )
 
-// s3 is the object store of all tests: there can be one in a process.
+// s3 is the object store of all tests.
 var s3 *objectstore.Client
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "transcode-test-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	ctx := context.Background()
-	server, err := objectstore.OpenServer(ctx, objectstore.ServerConfig{
-		Dir: dir, Region: "eu-west-1", RootAccessKeyID: "ROOT", RootSecret: "root-secret",
-	})
-	if err != nil {
-		panic(err)
-	}
-	defer server.Close(ctx)
-	if s3, err = objectstore.NewClient(ctx, objectstore.ClientConfig{Server: server}); err != nil {
-		panic(err)
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(objectstoretest.Main(m, func(_ *objectstore.Server, client *objectstore.Client) { s3 = client }))
 }
 
 const (

@@ -27,6 +27,7 @@ import (
 	"etude/internal/inbox"
 	"etude/internal/notify"
 	"etude/internal/objectstore"
+	"etude/internal/objectstore/objectstoretest"
 	"etude/internal/rule"
 	"etude/internal/sqlstore/sqlstoretest"
 	"etude/internal/transcode"
@@ -41,26 +42,7 @@ const (
 var gateway *objectstore.Server
 
 func TestMain(m *testing.M) {
-	os.Exit(runTests(m))
-}
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "etude-web-*")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	ctx := context.Background()
-	gateway, err = objectstore.OpenServer(ctx, objectstore.ServerConfig{
-		Dir: dir, Region: "us-east-1", RootAccessKeyID: "root", RootSecret: "root-secret",
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer gateway.Close(ctx)
-	return m.Run()
+	os.Exit(objectstoretest.Main(m, func(server *objectstore.Server, _ *objectstore.Client) { gateway = server }))
 }
 
 // stage is a site with real parts behind it, an encoder excepted.
