@@ -85,6 +85,7 @@ var onlyIn = map[string][]string{
 	"github.com/wneessen/go-mail":              {"courier"},
 	"github.com/evanw/esbuild":                 {"web/assets/bundle"},
 	"github.com/jackc/pgx/v5":                  {"queue", "sqlstore"},
+	"github.com/mewkiz/flac":                   {"ffmpeg"},
 	"github.com/riverqueue/river":              {"queue"},
 	"github.com/versity/versitygw":             {"objectstore"},
 	"gonum.org/v1/gonum":                       {"measure"},

@@ -22,31 +22,65 @@ func becomeReaper() error {
 	return nil
 }
 
-// reap waits for all of those. No other child may be running.
+// reap waits for those that have ended, until none is left. What waits for more
+// work stays.
 func reap() {
-	for {
+	for none := 0; none < 20; {
 		var status syscall.WaitStatus
-		if _, err := syscall.Wait4(-1, &status, 0, nil); err != nil && !errors.Is(err, syscall.EINTR) {
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
 			return
+		case pid == 0:
+			none++
+			time.Sleep(time.Millisecond)
+		default:
+			none = 0
 		}
 	}
 }
 
-// processorTime is that of this process and of all that it has waited for.
-func processorTime() (sum time.Duration) {
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var usage syscall.Rusage
-		if err := syscall.Getrusage(who, &usage); err != nil {
-			panic(err) // who is right
+// processorTime is that of this process, of all that it has waited for, and of
+// those below it that still run.
+func processorTime() time.Duration {
+	sum := ownTime() + usage(syscall.RUSAGE_CHILDREN)
+	for _, pid := range below() {
+		threads, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task/*/schedstat")) // the pattern is good
+		for _, thread := range threads {
+			content, err := os.ReadFile(thread)
+			if fields := strings.Fields(string(content)); err == nil && len(fields) > 0 {
+				ran, _ := strconv.ParseInt(fields[0], 10, 64)
+				sum += time.Duration(ran)
+			}
 		}
-		sum += time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 	}
 	return sum
 }
 
+// ownTime is the processor time of this process alone.
+func ownTime() time.Duration { return usage(syscall.RUSAGE_SELF) }
+
+func usage(who int) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(who, &u); err != nil {
+		panic(err) // who is right
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // memoryOfAll is the proportional share of memory, in bytes, of this process and
 // all below it.
-func memoryOfAll() (sum int64) {
+func memoryOfAll() int64 {
+	sum := memoryOf(os.Getpid())
+	for _, pid := range below() {
+		sum += memoryOf(pid)
+	}
+	return sum
+}
+
+// below are the processes below this one.
+func below() (pids []int) {
 	parents := map[int]int{}
 	places, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is good
 	for _, place := range places {
@@ -61,14 +95,14 @@ func memoryOfAll() (sum int64) {
 		}
 	}
 	for pid := range parents {
-		for p := pid; p > 1; p = parents[p] {
+		for p := parents[pid]; p > 1; p = parents[p] {
 			if p == os.Getpid() {
-				sum += memoryOf(pid)
+				pids = append(pids, pid)
 				break
 			}
 		}
 	}
-	return sum
+	return pids
 }
 
 func memoryOf(pid int) int64 {

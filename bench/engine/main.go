@@ -7,6 +7,7 @@
 //
 //	go run ./bench/engine            # all rows; about half an hour on two quiet cores
 //	go run ./bench/engine -rows song,clip -rounds 3
+//	go run ./bench/engine -rows song -profile   # which process takes what
 //
 // ETUDE_BENCH_SONG names a song to make the inputs of, and
 // ETUDE_BENCH_STATIC_FFMPEG an ffmpeg that starts quicker than the installed
@@ -20,6 +21,8 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -79,6 +82,7 @@ var rows = []row{
 func run(ctx context.Context) (err error) {
 	which := flag.String("rows", "clip,saturated,song,hour,service,memory", "what to measure; memory is of six hours")
 	rounds := flag.Int("rounds", 0, "how often each contestant has its turn; 0 for 15 clips to 3 hours")
+	profile := flag.Bool("profile", false, "print what each of the engine's processes takes in each row, instead of comparing")
 	etude := flag.String("etude", "bin/etude", "the program, for the row service")
 	flag.Parse()
 	b := &bench{song: os.Getenv("ETUDE_BENCH_SONG"), static: os.Getenv("ETUDE_BENCH_STATIC_FFMPEG"), etude: *etude, rounds: *rounds, input: map[string]string{}}
@@ -105,9 +109,16 @@ func run(ctx context.Context) (err error) {
 		if !slices.Contains(chosen, r.name) {
 			continue
 		}
-		if err := b.row(ctx, r); err != nil {
+		measure := b.row
+		if *profile {
+			measure = b.profile
+		}
+		if err := measure(ctx, r); err != nil {
 			return fmt.Errorf("row %s: %w", r.name, err)
 		}
+	}
+	if *profile {
+		return nil
 	}
 	if slices.Contains(chosen, "service") {
 		if err := b.service(ctx); err != nil {
@@ -324,6 +335,81 @@ func (b *bench) turn(ctx context.Context, c contestant, in string, jobs int) (co
 	wall := time.Since(start)
 	reap()
 	return cost{wall, processorTime() - before}, err
+}
+
+// profile prints what each process of one job of the engine takes, of several
+// jobs the median. The sandbox is only limits: bubblewrap does not tell.
+func (b *bench) profile(ctx context.Context, r row) error {
+	in, err := b.makeInput(ctx, r.seconds)
+	if err != nil {
+		return err
+	}
+	var log processLog
+	e, err := ffmpeg.New(ffmpeg.Config{Sandbox: ffmpeg.Limits, Logger: slog.New(&log)})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	e.Sandbox()
+	rounds := r.rounds
+	if b.rounds > 0 {
+		rounds = b.rounds
+	}
+	var walls []cost
+	costs := map[string][]cost{}
+	for range rounds {
+		log.took = map[string]cost{}
+		before := ownTime()
+		c, err := b.turn(ctx, contestant{"", engine(e)}, in, 1)
+		if err != nil {
+			return err
+		}
+		log.took["Etude itself"] = cost{c.wall, ownTime() - before}
+		walls = append(walls, c)
+		for purpose, took := range log.took {
+			costs[purpose] = append(costs[purpose], took)
+		}
+	}
+	fmt.Printf("**%s**: %d s of MP3, %d rounds, wall %.3f s\n\n| | CPU | the longest lived for |\n|---|---|---|\n", r.name, r.seconds, rounds, median(walls).wall.Seconds())
+	for _, purpose := range slices.Sorted(maps.Keys(costs)) {
+		m := median(costs[purpose])
+		fmt.Printf("| %s | %.3f s | %.3f s |\n", purpose, m.cpu.Seconds(), m.wall.Seconds())
+	}
+	fmt.Println()
+	return nil
+}
+
+// processLog adds up what the engine logs of its processes.
+type processLog struct {
+	mu   sync.Mutex
+	took map[string]cost // by what they are for
+}
+
+func (*processLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l *processLog) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l *processLog) WithGroup(string) slog.Handler          { return l }
+
+func (l *processLog) Handle(_ context.Context, record slog.Record) error {
+	var purpose string
+	var c cost
+	record.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "to":
+			purpose = a.Value.String()
+		case "wall":
+			c.wall = a.Value.Duration()
+		case "user", "system":
+			c.cpu += a.Value.Duration()
+		}
+		return true
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if purpose != "" && l.took != nil {
+		sum := l.took[purpose]
+		l.took[purpose] = cost{max(sum.wall, c.wall), sum.cpu + c.cpu}
+	}
+	return nil
 }
 
 // service compares the whole service, from the job that is asked for to the

@@ -206,6 +206,7 @@ func (s *server) openServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.onClose(func(context.Context) error { encoder.Close(); return nil })
 	scratch, err := s.dir.emptyDir("scratch")
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package audiofile
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ADTSHeader is how long the header of an ADTS frame is, without a checksum.
@@ -27,18 +28,41 @@ func ADTSLength(head []byte) (int, error) {
 	return n, nil
 }
 
+var adtsRates = []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
+
 // ADTSFormat returns the sample rate and the number of channels that a frame's
 // header says; 0 for one that is not known.
 func ADTSFormat(head []byte) (rate, channels int) {
-	rates := []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
-	if i := int(head[2] >> 2 & 15); i < len(rates) {
-		rate = rates[i]
+	if i := int(head[2] >> 2 & 15); i < len(adtsRates) {
+		rate = adtsRates[i]
 	}
 	channels = int(head[2]&1)<<2 | int(head[3])>>6
 	if channels == 7 {
 		channels = 8
 	}
 	return rate, channels
+}
+
+// AppendADTS appends the header of an ADTS frame to b: of AAC-LC with one or two
+// channels, whose packet without it has size bytes.
+func AppendADTS(b []byte, rate, channels, size int) ([]byte, error) {
+	i, n := slices.Index(adtsRates, rate), size+ADTSHeader
+	if i < 0 || channels < 1 || channels > 2 || size < 0 || n >= 1<<13 {
+		return nil, fmt.Errorf("write ADTS frame: it cannot have %d Hz, %d channels and %d bytes", rate, channels, size)
+	}
+	const lowComplexity = 1
+	return append(b, 0xff, 0xf1, byte(lowComplexity<<6|i<<2), byte(channels<<6|n>>11), byte(n>>3), byte(n<<5|0x1f), 0xfc), nil
+}
+
+// SilentADTS returns a frame of silence: one element with no band of any
+// spectrum, and the end.
+func SilentADTS(rate, channels int) ([]byte, error) {
+	packet := []byte{singleChannel << 5, 0, 0, 0x07}
+	if channels == 2 {
+		packet = []byte{channelPair << 5, 0, 0, 0, 0, 0, 0x0e}
+	}
+	head, err := AppendADTS(nil, rate, channels, len(packet))
+	return append(head, packet...), err
 }
 
 // Window is how AAC transforms one frame: its sequence and shape. Two frames in

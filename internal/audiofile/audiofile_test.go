@@ -307,3 +307,34 @@ func TestADTS(t *testing.T) {
 		}
 	}
 }
+
+// TestSilentADTS has ffmpeg decode silence in each format.
+func TestSilentADTS(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []int{8000, 44100, 96000} {
+		for _, channels := range []int{1, 2} {
+			frame, err := audiofile.SilentADTS(rate, channels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := audiofile.ADTSLength(frame); n != len(frame) || err != nil {
+				t.Errorf("its length is %d of %d, %v", n, len(frame), err)
+			}
+			if r, c := audiofile.ADTSFormat(frame); r != rate || c != channels {
+				t.Errorf("got %d Hz and %d channels, want %d and %d", r, c, rate, channels)
+			}
+			path := filepath.Join(t.TempDir(), "a.aac")
+			if err := os.WriteFile(path, bytes.Repeat(frame, 5), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := ffmpegtest.Decode(t, path); len(got) != 5*1024*channels*4 || len(bytes.Trim(got, "\x00")) > 0 {
+				t.Errorf("%d Hz, %d channels: it decodes to %d bytes, or not to silence", rate, channels, len(got))
+			}
+		}
+	}
+	for _, c := range []struct{ rate, channels, size int }{{44101, 2, 10}, {44100, 3, 10}, {44100, 0, 10}, {44100, 2, 1 << 13}, {44100, 2, -1}} {
+		if head, err := audiofile.AppendADTS(nil, c.rate, c.channels, c.size); err == nil {
+			t.Errorf("%+v: got % x", c, head)
+		}
+	}
+}

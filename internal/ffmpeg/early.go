@@ -3,38 +3,48 @@ package ffmpeg
 import (
 	"bufio"
 	"context"
-	"errors"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
 
+	"etude/internal/audiofile"
 	"etude/internal/transcode"
 )
 
-// early verifies tracks while they are made, by a process that is started
-// together with the one that makes them. What is encoded in segments it decodes
-// as these are joined, and FLAC as it grows; where nothing is split, it is only
-// started, and waits for the files. Whatever it does not know in the end, verify
-// finds out itself.
+// early verifies tracks while they are made. Each is looked at in the way that
+// is cheapest for it: AAC's packets go to a checker, a short FLAC is decoded
+// here, and MP3 that is encoded in segments goes through a pipe to a process as
+// the segments are joined. What is left needs its file, and a process: where
+// segments are still encoded when the file is there, that is started then, and
+// else together with the one that makes the file, and waits. Whatever it does
+// not know in the end, verify finds out itself.
 type early struct {
+	*encode
 	p      *plan // as it was when all began
 	split  int   // of its tracks
-	read   *verifyWords
-	pipes  map[int]*checkPipe // by the index of the track
-	gate   *os.File           // holds the process back as long as it is open; nil for none
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error // when it is done
-	ctl    *command
+	aac    map[int]*checker
+	flac   []int
+	joined *decoder         // of pipes; nil for none
+	pipes  map[int]*mp3Pipe // by the index of the track
+	late   []int            // what files is to be given once the decode has ended
+	files  *decoder         // nil for none
+	gate   *os.File         // holds files back as long as it is open
 	asked  atomic.Bool // for facts
 }
 
-// checkPipe takes a track to the process.
-type checkPipe struct {
+// decoder is a process that decodes tracks to their ends.
+type decoder struct {
+	read   *verifyWords
+	ctl    *command
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // when it is done
+}
+
+// mp3Pipe takes a track to the process.
+type mp3Pipe struct {
 	file   *os.File
 	buf    *bufio.Writer
 	ctl    *command
@@ -45,100 +55,143 @@ type checkPipe struct {
 // has to be called.
 func (r *encode) startEarly(ctx context.Context, p *plan) (*early, error) {
 	before := *p
-	e := &early{p: &before, read: &verifyWords{facts: make([]facts, len(p.Tracks))}, pipes: map[int]*checkPipe{}, done: make(chan struct{})}
-	e.ctl = &command{program: r.ffmpeg, dir: r.dir, cpu: r.cpu(p.longest(), len(p.Tracks)), stall: r.cfg.Stall, line: e.read.stderr}
-	var step func(transcode.Phase, float64)
-	heard, expected := 0.0, 0.0
-	e.ctl.stdout = &lineWriter{line: func(line string) {
-		e.ctl.alive()
-		if f, n := e.read.stdout(line); n > 0 && expected > 0 {
-			heard += float64(n) / float64(f.Rate)
-			step(e.phase(), heard/expected)
-		}
-	}}
-	for _, t := range p.Tracks {
+	e := &early{encode: r, p: &before, aac: map[int]*checker{}, pipes: map[int]*mp3Pipe{}}
+	var pipes, files []int
+	ready := true // the files are as soon as the decode ends: nothing is done to FLAC after it
+	for i := range p.Tracks {
+		t := &p.Tracks[i]
 		if t.Split != nil {
 			e.split++
 		}
+		switch {
+		case t.container == "wav":
+		case t.container == "mp4" && t.Encoder == "aac" && t.Channels <= 2 && len(t.Covers) == 0:
+			c, err := r.checkers.begin(r, t)
+			if err != nil {
+				e.close()
+				return nil, err
+			}
+			e.aac[i] = c
+		case p.goFLAC(t):
+			e.flac = append(e.flac, i)
+		case t.Split != nil && t.codec == "mp3" && len(t.Covers) == 0:
+			pipes = append(pipes, i)
+		default:
+			files = append(files, i)
+			ready = ready && t.container == "flac"
+		}
 	}
-	var inputs [][]string
-	var err error
-	if e.split > 0 {
-		inputs, err = e.openPipes()
-	} else if which := p.coded(); len(which) > 0 {
-		inputs, err = e.openGate(which)
+	err := e.startPipes(ctx, pipes)
+	switch {
+	case err != nil:
+	case ready && e.split > 0:
+		e.late = files
+	default:
+		err = e.startFiles(ctx, files)
 	}
 	if err != nil {
-		e.ctl.closeFiles()
-		e.closePipes()
+		e.close()
 		return nil, err
 	}
-	ctx, e.cancel = context.WithCancel(ctx)
-	if len(inputs) == 0 {
-		close(e.done)
-		return e, nil
-	}
-	step = r.meter.step(float64(len(e.read.which)), p.checking(func(i int) bool { return slices.Contains(e.read.which, i) })...)
-	for _, i := range e.read.which {
-		expected += p.plays(&p.Tracks[i]).Seconds()
-	}
-	e.ctl.args = listArgs(inputs, e.read.skip)
-	e.ctl.watch.hold()
-	go func() {
-		defer close(e.done)
-		_, e.err = r.sandbox.run(ctx, e.ctl)
-	}()
 	return e, nil
 }
 
-// openPipes opens pipes for the tracks that can be decoded as they come.
-// Pictures come with the file only.
-func (e *early) openPipes() (inputs [][]string, err error) {
-	for i := range e.p.Tracks {
-		t := &e.p.Tracks[i]
-		if len(t.Covers) > 0 || t.Split == nil && t.container != "flac" {
-			continue
-		}
+// startPipes starts the process for tracks that it is given as they come.
+func (e *early) startPipes(ctx context.Context, which []int) error {
+	if len(which) == 0 {
+		return nil
+	}
+	d := e.newDecoder(which, 0)
+	var inputs [][]string
+	for _, i := range which {
 		r, w, err := os.Pipe()
 		if err != nil {
-			return nil, err
+			d.ctl.closeFiles()
+			return err
 		}
-		demuxer := map[string]string{"AAC": "aac", "mp3": "mp3", "flac": "flac"}[t.codec]
-		inputs = append(inputs, append(queued, "-f", demuxer, "-i", "pipe:"+strconv.Itoa(firstPipe+len(e.ctl.pipes))))
-		e.ctl.pipes = append(e.ctl.pipes, r)
-		e.read.which = append(e.read.which, i)
-		e.pipes[i] = &checkPipe{file: w, buf: bufio.NewWriterSize(w, 1<<16), ctl: e.ctl}
+		inputs = append(inputs, append(queued, "-f", "mp3", "-i", "pipe:"+strconv.Itoa(firstPipe+len(d.ctl.pipes))))
+		d.ctl.pipes = append(d.ctl.pipes, r)
+		e.pipes[i] = &mp3Pipe{file: w, buf: bufio.NewWriterSize(w, 1<<16), ctl: d.ctl}
 	}
-	return inputs, nil
+	e.joined = d
+	e.start(ctx, d, inputs)
+	return nil
 }
 
 // queued has ffmpeg read on in a pipe while it waits for another.
 var queued = []string{"-thread_queue_size", "512"}
 
-// openGate has the process wait, before it opens the files of some tracks, for a
-// sound of no length from us.
-func (e *early) openGate(which []int) ([][]string, error) {
+// startFiles starts the process for tracks of which it needs the files: before
+// it opens these, it waits for a sound of no length from us.
+func (e *early) startFiles(ctx context.Context, which []int) error {
+	if len(which) == 0 {
+		return nil
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	e.ctl.stdin, e.gate = r, w
-	e.read.which, e.read.skip = which, 1
-	return append([][]string{{"-f", "wav", "-i", "pipe:0"}}, e.p.fileInputs(which)...), nil
+	d := e.newDecoder(which, 1)
+	d.ctl.stdin, e.gate, e.files = r, w, d
+	e.start(ctx, d, append([][]string{{"-f", "wav", "-i", "pipe:0"}}, e.p.fileInputs(which)...))
+	return nil
 }
 
 // noSound is a WAV with one sample.
 const noSound = "RIFF\x26\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x44\xac\x00\x00\x88\x58\x01\x00\x02\x00\x10\x00data\x02\x00\x00\x00\x00\x00"
 
-// packet gives the process the next packet of a track.
-func (e *early) packet(track int, packet []byte) error {
+// newDecoder returns one for some tracks. The first few of its inputs are
+// nothing to it.
+func (e *early) newDecoder(which []int, skip int) *decoder {
+	d := &decoder{read: &verifyWords{facts: make([]facts, len(e.p.Tracks)), which: which, skip: skip}, done: make(chan struct{})}
+	d.ctl = &command{program: e.ffmpeg, purpose: "verify", dir: e.dir, cpu: e.cpu(e.p.longest(), len(which)), stall: e.cfg.Stall, line: d.read.stderr}
+	expected, heard := 0.0, 0.0
+	for _, i := range which {
+		expected += e.p.plays(&e.p.Tracks[i]).Seconds()
+	}
+	step := e.meter.step(float64(len(which)), e.p.checking(func(i int) bool { return slices.Contains(which, i) })...)
+	d.ctl.stdout = &lineWriter{line: func(line string) {
+		d.ctl.alive()
+		if f, n := d.read.stdout(line); n > 0 && expected > 0 {
+			heard += float64(n) / float64(f.Rate)
+			step(e.phase(), heard/expected)
+		}
+	}}
+	return d
+}
+
+// start starts a decoder of some inputs.
+func (e *early) start(ctx context.Context, d *decoder, inputs [][]string) {
+	d.ctl.args = listArgs(inputs, d.read.skip)
+	d.ctl.watch.hold()
+	ctx, d.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(d.done)
+		_, d.err = e.sandbox.run(ctx, d.ctl)
+	}()
+}
+
+// facts waits for what was found of the tracks; nil if it is nothing.
+func (d *decoder) facts() []facts {
+	d.ctl.watch.release()
+	<-d.done
+	if d.err != nil || d.read.err != nil {
+		return nil
+	}
+	return d.read.facts
+}
+
+// packet takes the next packet of a track that was joined.
+func (e *early) packet(track int, packet []byte) {
+	if c := e.aac[track]; c != nil {
+		c.packet(packet)
+	}
 	if p := e.pipes[track]; p != nil {
 		p.write(packet)
 	}
-	return nil
 }
 
-func (p *checkPipe) write(b []byte) {
+func (p *mp3Pipe) write(b []byte) {
 	if p.broken {
 		return
 	}
@@ -148,7 +201,7 @@ func (p *checkPipe) write(b []byte) {
 	p.broken = err != nil
 }
 
-// end tells the process that a track has come to its end.
+// end takes word that a track which was joined has come to its end.
 func (e *early) end(track int) {
 	p := e.pipes[track]
 	if p == nil {
@@ -162,64 +215,13 @@ func (e *early) end(track int) {
 	p.file.Close()
 }
 
-// follow gives the process the files that grow, whenever more is called for,
-// until that is closed: then it takes what is left.
-func (e *early) follow(ctx context.Context, dir string, more <-chan struct{}) error {
-	var tracks []int
-	files := map[int]*os.File{}
-	for i := range e.pipes {
-		if e.p.Tracks[i].Split == nil {
-			tracks = append(tracks, i)
-		}
+// decoded takes word that the decode has ended, and with it all files that it
+// makes, but for those that are worked on after.
+func (e *early) decoded(ctx context.Context) {
+	if len(e.late) > 0 {
+		e.files = e.newDecoder(e.late, 0)
+		e.start(ctx, e.files, e.p.fileInputs(e.late))
 	}
-	defer func() {
-		for _, i := range tracks {
-			e.end(i)
-			if files[i] != nil {
-				files[i].Close()
-			}
-		}
-	}()
-	buf := make([]byte, 1<<16)
-	for growing := true; growing; {
-		select {
-		case _, growing = <-more:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		for _, i := range tracks {
-			if files[i] == nil {
-				file, err := os.Open(filepath.Join(dir, e.p.Tracks[i].File))
-				if errors.Is(err, fs.ErrNotExist) {
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				files[i] = file
-			}
-			for {
-				n, err := files[i].Read(buf)
-				e.pipes[i].write(buf[:n])
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// phase is what is done while the process works: the rest has come to its end
-// when facts are asked for.
-func (e *early) phase() transcode.Phase {
-	if e.asked.Load() {
-		return transcode.Verifying
-	}
-	return transcode.Transcoding
 }
 
 // open lets the process go on to the files, which are there.
@@ -229,41 +231,105 @@ func (e *early) open() {
 	}
 	_, _ = e.gate.WriteString(noSound) // or it has ended, which is seen later
 	e.gate.Close()
+	e.gate = nil
 }
 
-// facts waits for what was found of the tracks: those that are not there have
-// yet to be decoded.
-func (e *early) facts() map[int]*facts {
-	if len(e.read.which) == 0 {
-		return nil
+// phase is what is done while a process works: the rest has come to its end when
+// facts are asked for.
+func (e *early) phase() transcode.Phase {
+	if e.asked.Load() {
+		return transcode.Verifying
+	}
+	return transcode.Transcoding
+}
+
+// facts finds what can be known of a plan's tracks without another process; all
+// files are there.
+func (e *early) facts(ctx context.Context, p *plan, done *decoded) map[int]*facts {
+	all := map[int]*facts{}
+	if e.p == nil || len(e.p.Tracks) != len(p.Tracks) || e.split != len(done.sounds) {
+		return all // some were dropped, or encoded again
 	}
 	e.asked.Store(true)
-	e.ctl.watch.release()
-	<-e.done
-	if e.err != nil || e.read.err != nil {
-		return nil
+	e.open()
+	step, looked := e.meter.step(float64(len(e.flac)+len(e.aac)), p.checking(func(i int) bool { return e.aac[i] != nil || slices.Contains(e.flac, i) })...), 0.0
+	found := func(i int, f *facts, err error) {
+		if err == nil {
+			all[i] = f
+		}
+		looked++
+		step(transcode.Verifying, looked/float64(len(e.flac)+len(e.aac)))
 	}
-	all := map[int]*facts{}
-	for _, i := range e.read.which {
-		all[i] = &e.read.facts[i]
+	for _, i := range e.flac {
+		f, err := decodeFLAC(ctx, filepath.Join(e.dir, p.Tracks[i].File))
+		found(i, f, err)
+	}
+	for i, c := range e.aac {
+		f, err := e.checkAAC(ctx, c, &p.Tracks[i])
+		found(i, f, err)
+	}
+	for _, d := range []*decoder{e.joined, e.files} {
+		if d == nil {
+			continue
+		}
+		if found := d.facts(); found != nil {
+			for _, i := range d.read.which {
+				all[i] = &found[i]
+			}
+		}
 	}
 	return all
 }
 
-// close ends what still runs.
-func (e *early) close() {
-	if e.cancel != nil {
-		e.cancel()
+// checkAAC has the packets of a track's file decoded, unless they were as they
+// were joined.
+func (e *early) checkAAC(ctx context.Context, c *checker, t *track) (*facts, error) {
+	if t.Split != nil {
+		return c.end(ctx)
 	}
-	e.closePipes()
-	<-e.done
+	file, size, err := openShell(filepath.Join(e.dir, t.File))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	m, err := audiofile.ReadMP4(file, size)
+	if err != nil {
+		return nil, err
+	}
+	at, packet := m.Data, []byte(nil)
+	for _, n := range m.Sizes {
+		if packet, err = audiofile.AppendADTS(packet[:0], m.Rate, t.Channels, int(n)); err != nil {
+			return nil, err
+		}
+		packet = slices.Grow(packet, int(n))[:audiofile.ADTSHeader+int(n)]
+		if _, err := file.ReadAt(packet[audiofile.ADTSHeader:], at); err != nil {
+			return nil, err
+		}
+		at += int64(n)
+		c.packet(packet)
+	}
+	f, err := c.end(ctx)
+	if err == nil {
+		f.Samples -= m.Delay
+	}
+	return f, err
 }
 
-func (e *early) closePipes() {
+// close ends what still runs.
+func (e *early) close() {
+	for _, c := range e.aac {
+		e.checkers.done(c)
+	}
 	for _, p := range e.pipes {
 		p.file.Close()
 	}
 	if e.gate != nil {
 		e.gate.Close()
+	}
+	for _, d := range []*decoder{e.joined, e.files} {
+		if d != nil {
+			d.cancel()
+			<-d.done
+		}
 	}
 }

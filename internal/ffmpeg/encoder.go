@@ -68,8 +68,9 @@ type Config struct {
 
 // Encoder is a transcode.Encoder on ffmpeg. Its methods may be called at once.
 type Encoder struct {
-	cfg  Config
-	pool *pool
+	cfg      Config
+	pool     *pool
+	checkers checkers
 
 	mu    sync.Mutex
 	ready *toolchain // nil until it was found out
@@ -128,6 +129,10 @@ func findProgram(name string) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
+// Close ends what waits for more work, some seconds before it would end itself.
+// Calls of Encode that run go on to their end.
+func (e *Encoder) Close() { e.checkers.close() }
+
 // Sandbox says in a few words how ffmpeg is locked in on this host.
 func (e *Encoder) Sandbox() string {
 	t, err := e.toolchain()
@@ -177,7 +182,7 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 	for _, o := range enc.Outputs {
 		names = append(names, o.Name)
 	}
-	r := &encode{toolchain: t, cfg: e.cfg, pool: e.pool, lanes: 1, meter: newMeter(progress, names...), sources: enc.Inputs}
+	r := &encode{toolchain: t, cfg: e.cfg, pool: e.pool, checkers: &e.checkers, lanes: 1, meter: newMeter(progress, names...), sources: enc.Inputs}
 	defer r.meter.close()
 	if split {
 		r.lanes = e.cfg.Cores
@@ -198,14 +203,15 @@ func (e *Encoder) Encode(ctx context.Context, enc transcode.Encoding, progress f
 // encode is one call of Encode.
 type encode struct {
 	*toolchain
-	cfg     Config
-	pool    *pool
-	lanes   int // on how many cores a track may be encoded at once
-	meter   *meter
-	sources []transcode.Source
-	inputs  []string // absolute paths of the sources
-	sizes   []int64  // of them, bytes
-	dir     string   // absolute path
+	cfg      Config
+	pool     *pool
+	checkers *checkers
+	lanes    int // on how many cores a track may be encoded at once
+	meter    *meter
+	sources  []transcode.Source
+	inputs   []string // absolute paths of the sources
+	sizes    []int64  // of them, bytes
+	dir      string   // absolute path
 
 	// listen returns who hears the joined input, of some rate and channels; nil
 	// where nobody does.
@@ -395,15 +401,6 @@ func (r *encode) make(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 	return r.removeArt(p)
 }
 
-// known returns what is known already of a plan's tracks, whose files are there.
-func (r *encode) known(p *plan, done *decoded, check *early) map[int]*facts {
-	if len(check.p.Tracks) != len(p.Tracks) || check.split != len(done.sounds) {
-		return nil // some were dropped, or encoded again
-	}
-	check.open()
-	return check.facts()
-}
-
 // pass encodes and verifies the tracks of a plan in one go.
 func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) error {
 	if r.listen != nil {
@@ -430,7 +427,7 @@ func (r *encode) pass(ctx context.Context, p *plan, encoded *transcode.Encoded) 
 	if err := r.finish(ctx, p, done); err != nil {
 		return err
 	}
-	facts, err := r.verify(ctx, p, done, r.known(p, done, check))
+	facts, err := r.verify(ctx, p, done, check)
 	if err != nil {
 		return err
 	}
@@ -504,6 +501,7 @@ var errTooMuch = errors.New("there is too much to tell")
 func (r *encode) probeFor(ctx context.Context, i int, tags bool) (*source, error) {
 	found := limitedBuilder{most: mostProbed}
 	words, err := r.sandbox.run(ctx, &command{
+		purpose: "probe",
 		program: r.ffprobe,
 		args:    probeArgs(tags),
 		inputs:  r.inputs[i : i+1],
@@ -546,6 +544,7 @@ func (r *encode) encode(ctx context.Context, p *plan, check *early) (*decoded, e
 	words := newEncodeWords(p)
 	expected := p.longest()
 	c := &command{
+		purpose: "decode and encode",
 		program: r.ffmpeg,
 		args:    p.encodeArgs(),
 		inputs:  r.inputs,
@@ -554,16 +553,11 @@ func (r *encode) encode(ctx context.Context, p *plan, check *early) (*decoded, e
 		stall:   r.cfg.Stall + p.skips()/skipSpeed,
 		line:    words.line,
 	}
-	grown := make(chan struct{}, 1)
 	c.stdout = &lineWriter{line: newClock(func(at time.Duration) {
 		c.alive()
-		select {
-		case grown <- struct{}{}:
-		default:
-		}
 		decoding(transcode.Transcoding, share(at, expected))
 	}).line}
-	tail, sounds, err := r.decode(ctx, p, c, check, grown)
+	tail, sounds, err := r.decode(ctx, p, c, check)
 	var exit *exitError
 	switch {
 	case errors.As(err, &exit):
@@ -624,12 +618,13 @@ func (r *encode) encodeWhole(ctx context.Context, p *plan, done *decoded) error 
 // decode runs the command that makes a plan's tracks and feeds, has the feeds
 // heard and the tracks that are split encoded. Like the sandbox, it returns the
 // tail of the command's stderr; and the sound of tracks, by their index.
-// Meanwhile they are checked; grown says when a file has.
-func (r *encode) decode(ctx context.Context, p *plan, c *command, check *early, grown chan struct{}) (tail string, sounds map[int]*splitSound, err error) {
+// Meanwhile they are checked.
+func (r *encode) decode(ctx context.Context, p *plan, c *command, check *early) (tail string, sounds map[int]*splitSound, err error) {
 	feeds, err := openFeeds(p, c)
 	if err != nil {
 		return "", nil, err
 	}
+	outside := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	if p.Heard {
 		l, ear := r.listen(p.Rate, p.Channels), feeds.windows[p.addFeed(p.joined())].hear(0)
@@ -637,12 +632,13 @@ func (r *encode) decode(ctx context.Context, p *plan, c *command, check *early, 
 	}
 	s := r.newSpread(p, feeds, check)
 	s.start(ctx, group)
-	group.Go(func() error { return check.follow(ctx, r.dir, grown) })
 	group.Go(func() error { return feeds.fill(ctx, c) })
 	group.Go(func() error {
 		var err error
 		tail, err = r.sandbox.run(ctx, c)
-		close(grown)
+		if err == nil {
+			check.decoded(outside)
+		}
 		return err
 	})
 	err = group.Wait()

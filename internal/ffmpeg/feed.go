@@ -48,7 +48,7 @@ func (p *plan) feedArgs(i int) []string {
 	if len(p.Parts) == 1 {
 		args = append(args, "-af", f.Filters)
 	}
-	return append(args, "-c:a", "pcm_f32le", "-f", "f32le", fmt.Sprintf("pipe:%d", firstPipe+i))
+	return append(args, "-c:a", "pcm_f32le", "-f", "f32le", "-flush_packets", "0", fmt.Sprintf("pipe:%d", firstPipe+i))
 }
 
 // firstPipe is the number of a child's first file beside the usual three.

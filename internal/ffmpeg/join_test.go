@@ -39,7 +39,7 @@ func TestJoinMost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		facts, err := r.verify(t.Context(), p, done, nil)
+		facts, err := r.verify(t.Context(), p, done, &early{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -55,7 +55,7 @@ func (t *track) laneArgs() []string {
 	} else {
 		args = append(args, "-f", "adts")
 	}
-	return append(args, "pipe:1")
+	return append(args, "-flush_packets", "0", "pipe:1")
 }
 
 // startLane starts an encoder. run has to be called to its end, at once with
@@ -68,6 +68,7 @@ func (r *encode) startLane(t *track) (*lane, error) {
 	widen(in)
 	l := &lane{t: t, in: out, ended: make(chan struct{}), alter: r.alter}
 	l.command = &command{
+		purpose: "encode segments",
 		program: r.ffmpeg,
 		args:    t.laneArgs(),
 		cpu:     r.cpu(0, 1),

@@ -100,6 +100,7 @@ func (r *encode) hear(ctx context.Context, t *track, f *facts) (heard measure.Lo
 		return heard, err
 	}
 	c := &command{
+		purpose: "measure output",
 		program: r.ffmpeg,
 		args: []string{"-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+error", "-progress", "pipe:1",
 			"-i", "file:" + t.File, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "f32le", fmt.Sprintf("pipe:%d", firstPipe)},

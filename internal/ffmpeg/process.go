@@ -18,6 +18,7 @@ import (
 // command is a child process to be run.
 type command struct {
 	program string
+	purpose string   // for the log
 	args    []string // inputName stands for one of inputs
 	inputs  []string // absolute paths of files to be read
 	dir     string   // absolute path of where it works and writes; empty for none
@@ -164,7 +165,11 @@ func (s *sandbox) run(ctx context.Context, c *command) (tail string, err error) 
 		}
 		return "", fmt.Errorf("start %s: %w", name, err)
 	}
+	began := time.Now()
 	err = cmd.Wait()
+	if cmd.ProcessState != nil {
+		s.log.Debug("process ended", "program", name, "to", c.purpose, "wall", time.Since(began), "user", cmd.ProcessState.UserTime(), "system", cmd.ProcessState.SystemTime())
+	}
 	stderr.flush()
 	if ctx.Err() != nil {
 		return stderr.tail(), context.Cause(ctx)

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,13 +38,14 @@ type sandbox struct {
 	prlimit  string // path of prlimit; empty where there is none
 	memory   int64  // bytes
 	fileSize int64  // bytes
+	log      *slog.Logger
 }
 
 // newSandbox returns the sandbox of a mode, not Auto, or says what keeps the host
 // from it. Whether it works is yet to be tried: many containers allow no
 // namespaces.
 func newSandbox(mode Mode, cfg Config) (*sandbox, error) {
-	s := &sandbox{mode: mode, memory: cfg.Memory, fileSize: cfg.FileSize}
+	s := &sandbox{mode: mode, memory: cfg.Memory, fileSize: cfg.FileSize, log: cfg.Logger}
 	var err error
 	if s.prlimit, err = findProgram("prlimit"); err != nil && mode != Limits {
 		return nil, errors.New("prlimit is not installed (package util-linux)")

@@ -42,19 +42,20 @@ func (f *facts) made() transcode.Made {
 // plan says and with what was decoded of the input. A difference is a fault of
 // ours. What of it needs no decoder is done here, and the files are hashed
 // meanwhile.
-func (r *encode) verify(ctx context.Context, p *plan, done *decoded, known map[int]*facts) ([]facts, error) {
+func (r *encode) verify(ctx context.Context, p *plan, done *decoded, check *early) ([]facts, error) {
+	known := check.facts(ctx, p, done)
 	step := r.meter.step(float64(len(p.Tracks)-len(known)), p.checking(func(i int) bool { return known[i] == nil })...)
 	step(transcode.Verifying, 0)
 	all := make([]facts, len(p.Tracks))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		for i, t := range p.Tracks {
+	for i, t := range p.Tracks {
+		group.Go(func() error {
 			if err := all[i].hash(ctx, filepath.Join(r.dir, t.File)); err != nil {
 				return fmt.Errorf("hash output: %w", err)
 			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	read := &verifyWords{facts: make([]facts, len(p.Tracks))}
 	for _, i := range p.coded() {
 		if known[i] == nil {
@@ -251,6 +252,7 @@ func (r *encode) decodeTracks(ctx context.Context, p *plan, read *verifyWords, p
 	}
 	heard := 0.0
 	c := &command{
+		purpose: "verify",
 		program: r.ffmpeg,
 		args:    p.verifyArgs(read.which),
 		dir:     r.dir,
@@ -281,6 +283,7 @@ type verifyWords struct {
 	skip  int     // inputs that are nothing to it
 	which []int   // tracks that it is given, in the order of its other inputs
 	facts []facts // of all tracks
+	at    int64   // where the last frame began, in samples
 	err   error
 }
 
@@ -336,6 +339,7 @@ func (w *verifyWords) stdout(line string) (*facts, int64) {
 		w.err = fmt.Errorf("verify outputs: ffmpeg wrote %.80q", line)
 		return nil, 0
 	}
+	w.at, _ = strconv.ParseInt(strings.TrimSpace(fields[2]), 10, 64)
 	f.Channels = size / n / 2 // bytes of a sample
 	f.Samples += int64(n)
 	return f, int64(n)
