@@ -29,9 +29,9 @@ func newEncodeWords(p *plan) *encodeWords {
 
 var (
 	// Newer versions of ffmpeg add the decoder's errors.
-	decodedLine = regexp.MustCompile(`^\[verbose\]   Input stream #(\d+):(\d+) \(audio\): .* frames decoded(?:; (\d+) decode errors)? \((\d+) samples\)`)
-	fedLine     = regexp.MustCompile(`^\[verbose\]   Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)`)
-	inputLine   = regexp.MustCompile(`^\[info\]   Stream #(\d+):(\d+).*?: Audio: (\w+).*?, (\d+) Hz, (\w+),`)
+	decodedLine = regexp.MustCompile(`^\[verbose\] +Input stream #(\d+):(\d+) \(audio\): .* frames decoded(?:; (\d+) decode errors)? \((\d+) samples\)`)
+	fedLine     = regexp.MustCompile(`^\[verbose\] +Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)`)
+	inputLine   = regexp.MustCompile(`^\[info\] +Stream #(\d+):(\d+).*?: Audio: (\w+).*?, (\d+) Hz, (\w+),`)
 	graphLine   = regexp.MustCompile(`^\[graph_\d+_in_\d+_\d+ @ \w+\] \[verbose\] tb:`)
 	damagedLine = regexp.MustCompile(`Error while decoding stream #\d+:|Error submitting (a )?packet to (the )?decoder|CRC error at PTS`)
 )

@@ -24,6 +24,7 @@ type plan struct {
 	TagFile  string        // in the working directory, with the tags that are carried instead; empty for none
 	Tempo    string        // the tag that each container calls differently; empty for none
 	Soxr     bool          // resample by libsoxr
+	Slow     bool          // as in abilities
 	Remark   string        // true of every output; empty for none
 
 	Tracks  []track
@@ -71,7 +72,7 @@ const (
 // newPlan plans the renditions of some sources; found is what was found in each
 // of them. It returns a *transcode.Failure if they are at fault.
 func newPlan(found []*source, sources []transcode.Source, renditions []transcode.Rendition, can abilities, most time.Duration) (*plan, error) {
-	p := &plan{Most: most, TagsFrom: "0", Soxr: can.Soxr, Refused: map[int]*transcode.Failure{}}
+	p := &plan{Most: most, TagsFrom: "0", Soxr: can.Soxr, Slow: can.Slow, Refused: map[int]*transcode.Failure{}}
 	streams, err := p.choose(found)
 	if err != nil {
 		return nil, err
@@ -353,8 +354,12 @@ var strayTags = []string{"major_brand", "minor_version", "compatible_brands", "i
 func (p *plan) encodeArgs() []string {
 	args := []string{
 		"-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+verbose",
-		"-progress", "pipe:1", "-stats_period", "0.1", "-filter_threads", "1",
+		"-progress", "pipe:1",
 	}
+	if !p.Slow {
+		args = append(args, pace...)
+	}
+	args = append(args, "-filter_threads", "1")
 	for i, in := range p.Parts {
 		args = append(append(args, guard...), in.checks()...)
 		args = append(args,

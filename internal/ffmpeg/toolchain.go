@@ -23,6 +23,7 @@ type abilities struct {
 	Version  string
 	Encoders []string // sorted
 	Soxr     bool     // resampling by libsoxr
+	Slow     bool     // it tells of its progress every half a second, and no oftener: before 4.4
 }
 
 func (a abilities) encodes(name string) bool {
@@ -90,22 +91,35 @@ func (e *Encoder) lockIn(ctx context.Context, t *toolchain) error {
 // weaker says why the sandbox is not a stronger one, or nil.
 func (t *toolchain) weaker() error { return errors.Join(t.why...) }
 
-// askAbilities starts ffmpeg in a sandbox, which shows that both work.
-func askAbilities(ctx context.Context, box *sandbox, ffmpeg string) (abilities, error) {
-	var list, banner strings.Builder
-	_, err := box.run(ctx, &command{
-		program: ffmpeg,
-		args:    []string{"-nostdin", "-encoders"},
-		cpu:     time.Minute,
-		stall:   20 * time.Second,
-		stdout:  &list,
-		line:    func(s string) { banner.WriteString(s + "\n") },
-	})
-	if err != nil {
-		return abilities{}, err
+// askAbilities starts ffmpeg in a sandbox, which shows that both work. One that
+// does not know an option of newer versions is started again without it.
+func askAbilities(ctx context.Context, box *sandbox, ffmpeg string) (a abilities, err error) {
+	for _, pace := range [][]string{pace, nil} {
+		var list, banner strings.Builder
+		_, err = box.run(ctx, &command{
+			program: ffmpeg,
+			purpose: "ask what it can do",
+			args:    slices.Concat([]string{"-nostdin"}, pace, []string{"-encoders"}),
+			cpu:     time.Minute,
+			stall:   20 * time.Second,
+			stdout:  &list,
+			line:    func(s string) { banner.WriteString(s + "\n") },
+		})
+		if err == nil {
+			a, err = parseAbilities(banner.String(), list.String())
+			a.Slow = pace == nil
+			return a, err
+		}
+		var exit *exitError
+		if !errors.As(err, &exit) || !strings.Contains(exit.tail, "stats_period") {
+			break
+		}
 	}
-	return parseAbilities(banner.String(), list.String())
+	return a, err
 }
+
+// pace has ffmpeg tell of its progress ten times a second.
+var pace = []string{"-stats_period", "0.1"}
 
 var (
 	versionLine = regexp.MustCompile(`(?m)^ffmpeg version (\S+)`)

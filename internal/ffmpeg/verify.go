@@ -296,9 +296,9 @@ func (w *verifyWords) fact(n int) *facts {
 	return &w.facts[w.which[n]]
 }
 
-var streamLine = regexp.MustCompile(`^\[info\]   Stream #(\d+):\d+.*?: Audio: (\w+)(?: \((LC|HE-AAC|HE-AACv2)\))?`)
+var streamLine = regexp.MustCompile(`^\[info\] +Stream #(\d+):\d+.*?: Audio: (\w+)(?: \((LC|HE-AAC|HE-AACv2)\))?`)
 
-var pictureLine = regexp.MustCompile(`^\[info\]   Stream #(\d+):\d+.*?: Video: .*\(attached pic\)$`)
+var pictureLine = regexp.MustCompile(`^\[info\] +Stream #(\d+):\d+.*?: Video: .*\(attached pic\)$`)
 
 // stderr finds the codecs: the list of inputs comes before the output's.
 func (w *verifyWords) stderr(line string) {
