@@ -223,7 +223,7 @@ func (r *encode) extract(ctx context.Context, src *source) ([]cover, error) {
 	}
 	if !taken {
 		c := &command{
-			program: r.ffmpeg, args: extractArgs(src.Format, streams), inputs: r.inputs[:1], dir: r.dir,
+			program: r.ffmpeg, purpose: "pictures", args: extractArgs(src.Format, streams), inputs: r.inputs[:1], dir: r.dir,
 			cpu: r.cpu(0, 0), stall: r.cfg.Stall,
 		}
 		if err := r.picture(ctx, c, ownUnreadable); err != nil {
@@ -245,7 +245,7 @@ func (r *encode) extract(ctx context.Context, src *source) ([]cover, error) {
 		if err := checkArtSize(filepath.Join(r.dir, file)); err != nil {
 			return nil, err
 		}
-		check := &command{program: r.ffmpeg, args: checkArtArgs(k, file), dir: r.dir, cpu: r.cpu(0, 0), stall: r.cfg.Stall}
+		check := &command{program: r.ffmpeg, purpose: "pictures", args: checkArtArgs(k, file), dir: r.dir, cpu: r.cpu(0, 0), stall: r.cfg.Stall}
 		if err := r.picture(ctx, check, ownUnreadable); err != nil {
 			return nil, err
 		}
@@ -309,7 +309,7 @@ func (r *encode) convert(ctx context.Context, p transcode.Picture, name string) 
 	}
 	file := name + made.Extension
 	c := &command{
-		program: r.ffmpeg, args: convertArgs(k, newFitting(config.Width, config.Height, p), format == "jpg", file),
+		program: r.ffmpeg, purpose: "pictures", args: convertArgs(k, newFitting(config.Width, config.Height, p), format == "jpg", file),
 		inputs: []string{path}, dir: r.dir, cpu: r.cpu(0, 0), stall: r.cfg.Stall,
 	}
 	if err := r.picture(ctx, c, artUnreadable); err != nil {

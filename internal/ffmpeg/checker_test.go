@@ -172,12 +172,13 @@ func TestDecodeFLAC(t *testing.T) {
 	t.Parallel()
 	for _, bits := range []string{"s16", "s32"} {
 		for _, channels := range []int{1, 2, 6} {
-			path := filepath.Join(t.TempDir(), "a.flac")
+			r := &encode{dir: t.TempDir()}
+			path := filepath.Join(r.dir, "a.flac")
 			input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: 30001, Channels: channels})
 			if out, err := exec.Command("ffmpeg", "-v", "error", "-i", input, "-sample_fmt", bits, path).CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			f, err := decodeFLAC(t.Context(), path)
+			f, err := r.decodeFLAC(t.Context(), "a.flac")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,7 +196,7 @@ func TestDecodeFLAC(t *testing.T) {
 				if err := os.WriteFile(path, content, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if f, err := decodeFLAC(t.Context(), path); err == nil {
+				if f, err := r.decodeFLAC(t.Context(), "a.flac"); err == nil {
 					t.Errorf("%s: got %+v", what, *f)
 				}
 			}

@@ -31,7 +31,7 @@ type early struct {
 	late   []int            // what files is to be given once the decode has ended
 	files  *decoder         // nil for none
 	gate   *os.File         // holds files back as long as it is open
-	asked  atomic.Bool // for facts
+	asked  atomic.Bool      // for facts
 }
 
 // decoder is a process that decodes tracks to their ends.
@@ -261,7 +261,7 @@ func (e *early) facts(ctx context.Context, p *plan, done *decoded) map[int]*fact
 		step(transcode.Verifying, looked/float64(len(e.flac)+len(e.aac)))
 	}
 	for _, i := range e.flac {
-		f, err := decodeFLAC(ctx, filepath.Join(e.dir, p.Tracks[i].File))
+		f, err := e.decodeFLAC(ctx, p.Tracks[i].File)
 		found(i, f, err)
 	}
 	for i, c := range e.aac {

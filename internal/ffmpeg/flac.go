@@ -22,10 +22,10 @@ func (p *plan) goFLAC(t *track) bool {
 	return t.container == "flac" && (t.Rate == 44100 || t.Rate == 48000) && plays > 0 && plays < 30*time.Second
 }
 
-// decodeFLAC decodes a FLAC to its end and holds it against the checksum of its
+// decodeFLAC decodes a FLAC that was made to its end and holds it against the checksum of its
 // samples.
-func decodeFLAC(ctx context.Context, path string) (*facts, error) {
-	file, err := os.Open(path)
+func (r *encode) decodeFLAC(ctx context.Context, name string) (*facts, error) {
+	file, err := r.openOwn(name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}

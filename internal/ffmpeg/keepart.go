@@ -92,7 +92,7 @@ func (k *keeping) take(ctx context.Context) error {
 	}
 	if !taken {
 		c := &command{
-			program: k.ffmpeg, args: keepArgs(k.source.Format, streams), inputs: k.inputs[:1], dir: k.dir,
+			program: k.ffmpeg, purpose: "pictures", args: keepArgs(k.source.Format, streams), inputs: k.inputs[:1], dir: k.dir,
 			cpu: k.cpu(0, 0), stall: k.cfg.Stall,
 		}
 		_, err := k.sandbox.run(ctx, c)
