@@ -57,17 +57,22 @@ func (r *encode) readOwn(name string) ([]byte, error) {
 	return io.ReadAll(file)
 }
 
-// writeOwn writes a new one, in the place of whatever has its name.
-func (r *encode) writeOwn(name string, content []byte) error {
+// createOwn opens a new one, in the place of whatever has its name.
+func (r *encode) createOwn(name string) (*os.File, error) {
 	root, err := os.OpenRoot(r.dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer root.Close()
 	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
-	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
+// writeOwn writes a new one.
+func (r *encode) writeOwn(name string, content []byte) error {
+	file, err := r.createOwn(name)
 	if err != nil {
 		return err
 	}

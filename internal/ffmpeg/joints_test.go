@@ -13,7 +13,6 @@ import (
 	"slices"
 	"testing"
 
-	"etude/internal/audiofile"
 	"etude/internal/ffmpeg/ffmpegtest"
 	"etude/internal/tune"
 )
@@ -53,7 +52,7 @@ func BenchmarkJoints(b *testing.B) {
 			}
 			joints, others := compareBlocks(b, input, split, whole, at)
 			b.ReportMetric(float64(len(sound.Joints)), "joints")
-			b.ReportMetric(float64(illegalWindows(b, split)), "illegal")
+			b.ReportMetric(float64(readPackets(b, split).illegal), "illegal")
 			for where, all := range map[string][]float64{"joints": joints, "others": others} {
 				slices.Sort(all)
 				sum := 0.0
@@ -81,7 +80,7 @@ type jointSound struct {
 func jointsOf(b *testing.B, input, preset string, cores int) (string, *jointSound) {
 	kept := &jointSound{}
 	r := &encode{lanes: cores, joined: func(t *track, s *splitSound) { *kept = jointSound{*s, t.Split.Frame, t.Split.Delay} }}
-	made := encodeSplit(b, r, input, preset)
+	made := encodeSplit(b, r, input, systemPreset(b, preset))
 	return made.Outputs[0].Files[0].Path, kept
 }
 
@@ -131,38 +130,4 @@ func compareBlocks(b *testing.B, input, file, other string, at map[int64]bool) (
 			rest = append(rest, better)
 		}
 	}
-}
-
-// illegalWindows counts the transitions between windows that AAC does not have,
-// in an MP4; there are none in an MP3.
-func illegalWindows(b testing.TB, path string) (n int) {
-	if filepath.Ext(path) != ".m4a" {
-		return 0
-	}
-	file, size, err := openShell(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer file.Close()
-	m, err := audiofile.ReadMP4(file, size)
-	if err != nil {
-		b.Fatal(err)
-	}
-	data := io.NewSectionReader(file, m.Data, m.Bytes())
-	var last []audiofile.Window
-	for _, length := range m.Sizes {
-		packet := make([]byte, length)
-		if _, err := io.ReadFull(data, packet); err != nil {
-			b.Fatal(err)
-		}
-		windows, _, err := audiofile.Windows(packet)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if last != nil && !windows[0].Follows(last[0]) {
-			n++
-		}
-		last = windows
-	}
-	return n
 }

@@ -11,7 +11,6 @@ import (
 
 	"etude/internal/audiofile"
 	"etude/internal/ffmpeg/ffmpegtest"
-	"etude/internal/transcode"
 )
 
 // messages is a logger that writes levels and messages alone.
@@ -70,7 +69,7 @@ func TestPatch(t *testing.T) {
 	input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: samples, Sound: ffmpegtest.Beats})
 	original := ffmpegtest.Decode(t, input)
 	for _, preset := range []string{"100110", "300040"} {
-		single := encodeSplit(t, &encode{lanes: 1}, input, preset)
+		single := encodeSplit(t, &encode{lanes: 1}, input, systemPreset(t, preset))
 		for name, patches := range map[string]int{"first patch fits": 0, "second patch fits": 1, "no patch fits": 2} {
 			t.Run(preset+" "+name, func(t *testing.T) {
 				t.Parallel()
@@ -80,7 +79,7 @@ func TestPatch(t *testing.T) {
 				r.cfg.Logger, r.cfg.Segment = messages(said), 3*time.Second
 				var joints []int64
 				r.joined = func(_ *track, s *splitSound) { joints = s.Joints }
-				encoded := encodeSplit(t, r, input, preset)
+				encoded := encodeSplit(t, r, input, systemPreset(t, preset))
 				made, path := encoded.Outputs[0].Made, encoded.Outputs[0].Files[0].Path
 				want := strings.Repeat("level=WARN msg=\"segments cannot be joined: the sound around the join is encoded again\"\n", min(patches+1, 2))
 				if patches == 2 {
@@ -119,7 +118,7 @@ func TestPatch(t *testing.T) {
 						t.Fatal("there is a packet that does not fit")
 					}
 				}
-				if n := illegalWindows(t, path); n > 0 {
+				if n := readPackets(t, path).illegal; n > 0 {
 					t.Errorf("%d windows may not follow those before them", n)
 				}
 				got, whole := ffmpegtest.SNR(original, ffmpegtest.Decode(t, path)), ffmpegtest.SNR(original, ffmpegtest.Decode(t, single.Outputs[0].Files[0].Path))
@@ -129,25 +128,4 @@ func TestPatch(t *testing.T) {
 			})
 		}
 	}
-}
-
-// encodeSplit has an encode, of which lanes and whatever is special are set,
-// make a system preset of an input.
-func encodeSplit(t testing.TB, r *encode, input, preset string) *transcode.Encoded {
-	t.Helper()
-	r.toolchain, r.pool, r.meter = boxed(t, Auto), &pool{cores: r.lanes}, newMeter(nil)
-	setDefault(&r.cfg.Stall, time.Minute)
-	setDefault(&r.cfg.MaxDuration, 2*time.Hour)
-	setDefault(&r.cfg.Segment, 10*time.Second)
-	setDefault(&r.cfg.CPU, time.Hour)
-	enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: t.TempDir(), Outputs: []transcode.Rendition{{Name: "1", Preset: systemPreset(t, preset)}}}
-	r.sources = enc.Inputs
-	if err := r.open(enc); err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := r.run(t.Context(), enc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return encoded
 }

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"context"
 	"hash/crc32"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -269,7 +267,7 @@ func (s *spread) await(ctx context.Context, t *spreadTrack, k int64) (*segment, 
 
 // join joins the segments of a track as they come.
 func (s *spread) join(ctx context.Context, t *spreadTrack) (err error) {
-	file, err := os.Create(filepath.Join(s.dir, t.out.File))
+	file, err := s.createOwn(t.out.File)
 	if err != nil {
 		return err
 	}

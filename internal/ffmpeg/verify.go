@@ -124,21 +124,15 @@ func (t *track) check(f *facts, path string, sound *splitSound, known bool) erro
 
 // checkMP3 takes LAME's frame's word for where a file of constant bit rate ends.
 func (f *facts) checkMP3(file *os.File, delay int64) error {
-	head := make([]byte, 10)
-	if _, err := file.ReadAt(head, 0); err != nil {
-		return err
-	}
-	at := audiofile.ID3Length(head)
-	frame := make([]byte, 4096)
-	n, err := file.ReadAt(frame, at)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	info, err := audiofile.ReadInfo(frame[:n])
+	frame, at, err := readInfoFrame(file)
 	if err != nil {
 		return err
 	}
-	h, err := audiofile.ReadMPEG(frame[:n])
+	info, err := audiofile.ReadInfo(frame)
+	if err != nil {
+		return err
+	}
+	h, err := audiofile.ReadMPEG(frame)
 	if err != nil {
 		return err
 	}
