@@ -283,6 +283,7 @@ func (r *encode) run(ctx context.Context, enc transcode.Encoding) (*transcode.En
 	encoded, err := r.runOn(ctx, enc, r.sniffs(enc.Outputs))
 	if errors.Is(err, errNotSniffed) {
 		r.listen = listen
+		r.meter.restart()
 		return r.runOn(ctx, enc, false)
 	}
 	return encoded, err

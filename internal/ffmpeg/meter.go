@@ -150,6 +150,17 @@ func (m *meter) expect(cost float64, of ...portion) {
 	}
 }
 
+// restart forgets what was to be done and what was: all begins again. What was
+// told stands until more is done.
+func (m *meter) restart() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all.cost, m.all.spent = 0, 0
+	for _, w := range m.outputs {
+		w.cost, w.spent = 0, 0
+	}
+}
+
 // step returns how to say which share of a part of the work, of some cost, is
 // done, which has portions of single outputs. It may be called at once with those
 // of other parts; what falls is ignored.

@@ -75,3 +75,19 @@ func TestMeterTellsOfEachOutput(t *testing.T) {
 		}
 	})
 }
+
+// TestMeterRestarts has inputs turn out to be something else after a while.
+func TestMeterRestarts(t *testing.T) {
+	var last transcode.Progress
+	m := newMeter(func(p transcode.Progress) { last = p }, "1")
+	one := &track{target: &target{}}
+	for _, until := range []float64{0.5, 1} {
+		m.restart()
+		m.expect(2, one.making(), one.checking())
+		m.step(1, one.making())(transcode.Transcoding, until)
+		m.step(1, one.checking())(transcode.Verifying, max(2*until-1, 0))
+	}
+	if o := last.Outputs["1"]; last.Done != 1 || o.Done < 0.999 {
+		t.Errorf("in the end it is %+v", last)
+	}
+}

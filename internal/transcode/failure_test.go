@@ -177,5 +177,5 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
-	transcodetest.CheckAllSaid(t, transcodetest.Sentences(t, here), told)
+	transcodetest.CheckAllSaid(t, transcodetest.FailureSentences(t, here), told)
 }

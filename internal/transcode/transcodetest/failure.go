@@ -62,48 +62,64 @@ func CheckSentence(t testing.TB, s string) {
 
 var secondSentence = regexp.MustCompile(`[.!?] +\p{Lu}`)
 
-// Sentences returns the sentences in the sources of a package that are said when
-// something fails: in functions that make a Failure, that call one which does, or
-// that are named in also; and in what these name of the package's. They are
-// regular expressions for the whole of what comes of them, by where they stand.
-func Sentences(t testing.TB, dir string, also ...string) map[string][]string {
+// Sentences returns the sentences in the sources of a package: what ends in a
+// full stop and has several words. They are regular expressions for the whole of
+// what comes of them, by where they stand.
+func Sentences(t testing.TB, dir string) map[string][]string {
 	t.Helper()
-	makers, all := map[string]bool{}, map[string]ast.Node{}
-	for _, decl := range declarations(t, dir) {
-		for name, node := range named(decl) {
-			all[name] = node
-			if makesFailure(node) {
-				makers[name] = true
-			}
-		}
+	return sentencesOf(declarations(t, dir), func(string) bool { return true })
+}
+
+// FailureSentences returns those that are said when something fails: in functions
+// that make a Failure or call one which does, and in what these name that is no
+// function.
+func FailureSentences(t testing.TB, dir string) map[string][]string {
+	t.Helper()
+	all := declarations(t, dir)
+	makers := map[string]bool{}
+	for name, nodes := range all {
+		makers[name] = slices.ContainsFunc(nodes, makesFailure)
 	}
 	said := maps.Clone(makers)
-	for _, name := range also {
-		if all[name] == nil {
-			t.Errorf("%s has no %s", dir, name)
-		}
-		said[name] = true
+	for name, nodes := range all {
+		said[name] = said[name] || slices.ContainsFunc(nodes, func(n ast.Node) bool { return isFunc(n) && uses(n, makers) })
 	}
-	for name, node := range all {
-		if _, isFunc := node.(*ast.FuncDecl); isFunc && uses(node, makers) {
-			said[name] = true
+	return sentencesOf(all, func(name string) bool {
+		if said[name] || isFunc(all[name][0]) {
+			return said[name]
 		}
-	}
+		for by, nodes := range all {
+			if said[by] && slices.ContainsFunc(nodes, func(n ast.Node) bool { return uses(n, map[string]bool{name: true}) }) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func sentencesOf(all map[string][]ast.Node, in func(name string) bool) map[string][]string {
 	found := map[string][]string{}
-	for name, node := range all {
-		_, isFunc := node.(*ast.FuncDecl)
-		if !said[name] && (isFunc || !slices.ContainsFunc(slices.Collect(maps.Keys(said)), func(by string) bool { return uses(all[by], map[string]bool{name: true}) })) {
+	for name, nodes := range all {
+		if !in(name) {
 			continue
 		}
-		if s := sentences(node); len(s) > 0 {
-			found[name] = s
+		for _, node := range nodes {
+			found[name] = append(found[name], sentences(node)...)
 		}
 	}
 	return found
 }
 
-func declarations(t testing.TB, dir string) (all []ast.Decl) {
+func isFunc(node ast.Node) bool {
+	_, is := node.(*ast.FuncDecl)
+	return is
+}
+
+// declarations are what the sources of a package declare, but for types, by name.
+// Methods of several types may have one name.
+func declarations(t testing.TB, dir string) map[string][]ast.Node {
 	t.Helper()
+	all := map[string][]ast.Node{}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no sources in %q: %v", dir, err)
@@ -120,12 +136,15 @@ func declarations(t testing.TB, dir string) (all []ast.Decl) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, file.Decls...)
+		for _, decl := range file.Decls {
+			for name, node := range named(decl) {
+				all[name] = append(all[name], node)
+			}
+		}
 	}
 	return all
 }
 
-// named is what a declaration declares, but for types.
 func named(decl ast.Decl) map[string]ast.Node {
 	if f, ok := decl.(*ast.FuncDecl); ok {
 		return map[string]ast.Node{f.Name.Name: f}
@@ -172,7 +191,6 @@ func contains(node ast.Node, is func(ast.Node) bool) (found bool) {
 	return found
 }
 
-// sentences finds what ends in a full stop and has several words.
 func sentences(node ast.Node) (found []string) {
 	ast.Inspect(node, func(n ast.Node) bool {
 		expr, ok := n.(ast.Expr)
