@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -205,7 +206,7 @@ func encodeSplit(t testing.TB, r *encode, input string, presets ...transcode.Pre
 	setDefault(&r.cfg.CPU, time.Hour)
 	enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: t.TempDir()}
 	for i, p := range presets {
-		enc.Outputs = append(enc.Outputs, transcode.Rendition{Name: fmt.Sprint(i + 1), Preset: p})
+		enc.Outputs = append(enc.Outputs, transcode.Rendition{Name: strconv.Itoa(i + 1), Preset: p})
 	}
 	r.sources = enc.Inputs
 	if err := r.open(enc); err != nil {

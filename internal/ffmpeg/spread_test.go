@@ -29,13 +29,15 @@ func TestBreakOff(t *testing.T) {
 	for name, test := range map[string]struct {
 		mode  ffmpeg.Mode
 		cores int
-		kill  string // arguments of the process that is killed; empty to end the context
+		done  float64 // when that is done
+		kill  string  // arguments of the process that is killed; empty to end the context
 	}{
-		"whole":        {ffmpeg.Limits, 1, ""},
-		"segments":     {ffmpeg.Auto, 2, ""},
-		"AAC killed":   {ffmpeg.Auto, 2, " -f adts "},
-		"MP3 killed":   {ffmpeg.Limits, 2, " -f mp3 -id3v2_version 0 "},
-		"whole killed": {ffmpeg.Auto, 1, " -f mp4 "},
+		"whole":        {ffmpeg.Limits, 1, 0.05, ""},
+		"segments":     {ffmpeg.Auto, 2, 0.05, ""},
+		"later":        {ffmpeg.Limits, 4, 0.4, ""},
+		"AAC killed":   {ffmpeg.Auto, 2, 0.05, " -f adts "},
+		"MP3 killed":   {ffmpeg.Limits, 2, 0.05, " -f mp3 -id3v2_version 0 "},
+		"whole killed": {ffmpeg.Auto, 1, 0.05, " -f mp4 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
@@ -57,7 +59,7 @@ func TestBreakOff(t *testing.T) {
 			struck := 0
 			_, err := e.Encode(ctx, enc, func(p transcode.Progress) {
 				switch {
-				case p.Phase != transcode.Transcoding || p.Done < 0.05 || struck > 0:
+				case p.Phase != transcode.Transcoding || p.Done < test.done || struck > 0:
 				case test.kill == "":
 					struck++
 					cancel(canceled)
