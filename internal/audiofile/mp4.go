@@ -138,6 +138,23 @@ func (m *MP4) Bytes() (sum int64) {
 	return sum
 }
 
+// Pictures is how many covers there are.
+func (m *MP4) Pictures() (n int) {
+	if covers := m.movie.find("udta/meta/ilst/covr"); covers != nil {
+		for rest := covers.body; len(rest) >= 8; {
+			size := int(binary.BigEndian.Uint32(rest))
+			if size < 8 || size > len(rest) {
+				break
+			}
+			if string(rest[4:8]) == "data" {
+				n++
+			}
+			rest = rest[size:]
+		}
+	}
+	return n
+}
+
 // Write writes a file with the packets that Sizes tells of, to be read from
 // data, of which exactly Samples are heard from Delay on. The edit list says
 // so, and, for players of Apple's kind, iTunSMPB. The index comes first.

@@ -65,7 +65,7 @@ func (r *encode) startEarly(ctx context.Context, p *plan) (*early, error) {
 		}
 		switch {
 		case t.container == "wav":
-		case t.container == "mp4" && t.Encoder == "aac" && t.Channels <= 2 && len(t.Covers) == 0:
+		case t.container == "mp4" && t.Encoder == "aac" && t.Channels <= 2:
 			c, err := r.checkers.begin(r, t)
 			if err != nil {
 				e.close()

@@ -184,7 +184,7 @@ func (f *facts) checkMP4(file *os.File) error {
 		return fmt.Errorf("it says it has %d samples at %d Hz, and at most %d; it decodes to %d at %d Hz",
 			m.Samples, m.Rate, m.Decoded(), f.Samples, f.Rate)
 	}
-	f.Samples = m.Samples
+	f.Samples, f.Covers = m.Samples, m.Pictures()
 	return nil
 }
 
