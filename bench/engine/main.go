@@ -214,7 +214,7 @@ func one(program string) func(context.Context, string, string) error {
 	}
 }
 
-func engine(e *ffmpeg.Encoder) func(context.Context, string, string) error {
+func engine(e *ffmpeg.Encoder, measure bool) func(context.Context, string, string) error {
 	var presets []transcode.Preset
 	for _, id := range []transcode.PresetID{"1351620000001-300300", "1351620000001-300110", "1351620000001-100110"} {
 		for _, p := range transcode.SystemPresets() {
@@ -224,7 +224,7 @@ func engine(e *ffmpeg.Encoder) func(context.Context, string, string) error {
 		}
 	}
 	return func(ctx context.Context, in, dir string) error {
-		enc := transcode.Encoding{Inputs: []transcode.Source{{Path: in}}, Dir: dir}
+		enc := transcode.Encoding{Inputs: []transcode.Source{{Path: in}}, Dir: dir, Measure: measure}
 		for i, p := range presets {
 			enc.Outputs = append(enc.Outputs, transcode.Rendition{Name: strconv.Itoa(i), Preset: p})
 		}
@@ -247,9 +247,9 @@ type contestant struct {
 }
 
 func (b *bench) contestants(clips bool) []contestant {
-	all := []contestant{{"ffprobe + three ffmpeg", chain("ffmpeg")}, {"one ffmpeg", one("ffmpeg")}, {"Etude's engine", engine(b.plain)}}
+	all := []contestant{{"ffprobe + three ffmpeg", chain("ffmpeg")}, {"one ffmpeg", one("ffmpeg")}, {"Etude's engine", engine(b.plain, false)}}
 	if b.quick != nil && clips {
-		all = append(all, contestant{"ffprobe + three static ffmpeg", chain(b.static)}, contestant{"one static ffmpeg", one(b.static)}, contestant{"Etude's engine, static ffmpeg", engine(b.quick)})
+		all = append(all, contestant{"ffprobe + three static ffmpeg", chain(b.static)}, contestant{"one static ffmpeg", one(b.static)}, contestant{"Etude's engine, static ffmpeg", engine(b.quick, false)})
 	}
 	return all
 }
@@ -360,7 +360,7 @@ func (b *bench) profile(ctx context.Context, r row) error {
 	for range rounds {
 		log.took = map[string]cost{}
 		before := ownTime()
-		c, err := b.turn(ctx, contestant{"", engine(e)}, in, 1)
+		c, err := b.turn(ctx, contestant{"", engine(e, false)}, in, 1)
 		if err != nil {
 			return err
 		}
@@ -413,10 +413,10 @@ func (l *processLog) Handle(_ context.Context, record slog.Record) error {
 }
 
 // service compares the whole service, from the job that is asked for to the
-// message that tells of its end, with the engine alone.
+// message that tells of its end, with the engine alone, which has to measure the
+// sound as well.
 func (b *bench) service(ctx context.Context) error {
-	if _, err := os.Stat(b.etude); errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(os.Stderr, "service: %s is not built (make build): left out\n", b.etude)
+	if !b.built() {
 		return nil
 	}
 	fmt.Print("| | whole service | engine alone | more |\n|---|---|---|---|\n")
@@ -436,7 +436,7 @@ func (b *bench) service(ctx context.Context) error {
 				return err
 			}
 			whole = append(whole, cost{wall: took})
-			c, err := b.turn(ctx, contestant{"", engine(b.plain)}, in, 1)
+			c, err := b.turn(ctx, contestant{"", engine(b.plain, true)}, in, 1)
 			if err != nil {
 				return err
 			}
@@ -471,15 +471,19 @@ func (b *bench) serve(ctx context.Context, in string) (time.Duration, error) {
 	return time.ParseDuration(string(m[1]))
 }
 
-// memory measures how much of it the engine takes at most, with all of its
-// processes. What these share is counted once.
+// memory measures how much of it the server and the engine take at most, with all
+// of its processes, for a file of some length. What these share is counted once.
 func (b *bench) memory(ctx context.Context, seconds int) error {
+	if !b.built() {
+		return nil
+	}
 	in, err := b.makeInput(ctx, seconds)
 	if err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	own := memoryOf(os.Getpid())
 	var most int64
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -488,19 +492,27 @@ func (b *bench) memory(ctx context.Context, seconds int) error {
 		for {
 			select {
 			case <-tick.C:
-				most = max(most, memoryOfAll())
+				most = max(most, memoryOfAll()-own)
 			case <-ctx.Done():
 				return
 			}
 		}
 	})
-	start := time.Now()
-	_, err = b.turn(ctx, contestant{"", engine(b.plain)}, in, 1)
+	took, err := b.serve(ctx, in)
 	stop()
 	group.Wait()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%v of audio, in %v: at most %d MB in all processes\n", time.Duration(seconds)*time.Second, time.Since(start).Round(time.Second), most>>20)
+	fmt.Printf("%v of audio, in %v: at most %d MB in all processes of the server\n", time.Duration(seconds)*time.Second, took.Round(time.Second), most>>20)
 	return nil
+}
+
+// built reports whether there is a program to run, and says so if there is none.
+func (b *bench) built() bool {
+	if _, err := os.Stat(b.etude); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(os.Stderr, "%s is not built (make build): left out\n", b.etude)
+		return false
+	}
+	return true
 }
