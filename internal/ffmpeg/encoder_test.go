@@ -43,6 +43,7 @@ func newEncoder(t testing.TB, cfg ffmpeg.Config) *ffmpeg.Encoder {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(e.Close)
 	return e
 }
 
