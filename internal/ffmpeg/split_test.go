@@ -199,7 +199,8 @@ func readPackets(t testing.TB, path string) (f packetFacts) {
 // make presets of an input.
 func encodeSplit(t testing.TB, r *encode, input string, presets ...transcode.Preset) *transcode.Encoded {
 	t.Helper()
-	r.toolchain, r.pool, r.meter = boxed(t, Auto), &pool{cores: r.lanes}, newMeter(nil)
+	r.toolchain, r.pool, r.meter, r.checkers = boxed(t, Auto), &pool{cores: r.lanes}, newMeter(nil), &checkers{}
+	defer r.checkers.close()
 	setDefault(&r.cfg.Stall, time.Minute)
 	setDefault(&r.cfg.MaxDuration, 2*time.Hour)
 	setDefault(&r.cfg.Segment, 10*time.Second)

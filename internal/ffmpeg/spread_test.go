@@ -81,14 +81,20 @@ func TestBreakOff(t *testing.T) {
 			case test.kill != "" && !strings.HasPrefix(err.Error(), "encode: the kernel has killed it, for want of memory, or somebody has: ffmpeg ended with "):
 				t.Errorf("error is %v", err)
 			}
+			for pid, args := range running(t, dir) {
+				if !strings.Contains(args, " -f aac -i pipe:0 ") { // it waits for the next
+					t.Errorf("process %d still runs: %s", pid, args)
+				}
+			}
+			if out := mustEncode(t, e, next, system(t, "100110")).Outputs[0]; out.Made.Samples != 2*44100 {
+				t.Errorf("the next one is %+v", out.Made)
+			}
+			e.Close()
 			if left := running(t, dir); len(left) > 0 {
 				t.Errorf("still running: %v", left)
 			}
 			if after := openFiles(t); len(after) != len(before) {
 				t.Errorf("open are %v, before %v", after, before)
-			}
-			if out := mustEncode(t, e, next, system(t, "300040")).Outputs[0]; out.Made.Samples != 2*44100 {
-				t.Errorf("the next one is %+v", out.Made)
 			}
 		})
 	}
