@@ -260,7 +260,7 @@ func TestEncodeLimits(t *testing.T) {
 		reason string
 	}{
 		"file": {ffmpeg.Config{FileSize: 100_000}, "larger than"},
-		"cpu":  {ffmpeg.Config{CPU: time.Second}, "longer than"},
+		"cpu":  {ffmpeg.Config{CPU: time.Second, Cores: 1}, "longer than"},
 	} {
 		for _, mode := range []ffmpeg.Mode{ffmpeg.Auto, ffmpeg.Limits} {
 			t.Run(name+" "+string(mode), func(t *testing.T) {
