@@ -34,7 +34,7 @@ func TestBreakOff(t *testing.T) {
 	}{
 		"whole":        {ffmpeg.Limits, 1, 0.05, ""},
 		"segments":     {ffmpeg.Auto, 2, 0.05, ""},
-		"later":        {ffmpeg.Limits, 4, 0.4, ""},
+		"later":        {ffmpeg.Limits, 4, 0.15, ""},
 		"AAC killed":   {ffmpeg.Auto, 2, 0.05, " -f adts "},
 		"MP3 killed":   {ffmpeg.Limits, 2, 0.05, " -f mp3 -id3v2_version 0 "},
 		"whole killed": {ffmpeg.Auto, 1, 0.05, " -f mp4 "},
