@@ -105,6 +105,9 @@ func run(ctx context.Context) (err error) {
 	}
 	chosen := strings.Split(*which, ",")
 	fmt.Printf("%s, %d cores, %s, %s\n\n", time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.GOARCH, version(ctx, "ffmpeg"))
+	if err := b.cores(ctx); err != nil {
+		return fmt.Errorf("compare cores: %w", err)
+	}
 	for _, r := range rows {
 		if !slices.Contains(chosen, r.name) {
 			continue
@@ -335,6 +338,34 @@ func (b *bench) turn(ctx context.Context, c contestant, in string, jobs int) (co
 	wall := time.Since(start)
 	reap()
 	return cost{wall, processorTime() - before}, err
+}
+
+// cores prints what the cores are worth together: what they share, no engine can
+// make up for.
+func (b *bench) cores(ctx context.Context) error {
+	in, err := b.makeInput(ctx, 240)
+	if err != nil {
+		return err
+	}
+	encode := contestant{"", func(ctx context.Context, in, dir string) error {
+		return command(ctx, "ffmpeg", slices.Concat([]string{"-i", in}, outputs(dir)[2])...)
+	}}
+	var alone, together []cost
+	for range 3 {
+		a, err := b.turn(ctx, encode, in, 1)
+		if err != nil {
+			return err
+		}
+		t, err := b.turn(ctx, encode, in, runtime.NumCPU())
+		if err != nil {
+			return err
+		}
+		alone, together = append(alone, a), append(together, t)
+	}
+	n, a, t := runtime.NumCPU(), median(alone), median(together)
+	fmt.Printf("ffmpeg, AAC of 240 s: %.2f s, %.0f times real time. %d at once do %.2f times as much, for %.2f times the CPU each: with nothing but that to do, wall could be %.2f of one's.\n\n",
+		a.wall.Seconds(), 240/a.wall.Seconds(), n, float64(n)*ratio(a.wall, t.wall), ratio(t.cpu, a.cpu)/float64(n), ratio(t.wall, a.wall)/float64(n))
+	return nil
 }
 
 // profile prints what each process of one job of the engine takes, of several

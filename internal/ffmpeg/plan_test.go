@@ -124,8 +124,8 @@ func showSegments(p *plan) string {
 			continue
 		}
 		_, to := s.own(max(s.Count-1, 0))
-		fmt.Fprintf(&b, "%s: %d segments of %d packets of %d samples, the last to %d; each after %d more, and with %d more\n%s\n",
-			t.File, s.Count, s.Length, s.Frame, to, s.Warm, s.Overlap, showArgs(t.laneArgs()))
+		fmt.Fprintf(&b, "%s: %d segments of %d packets of %d samples, %d of %d, the last to %d; each after %d more, and with %d more\n%s\n",
+			t.File, s.Count-s.Tail, s.Length, s.Frame, s.Tail, s.Short, to, s.Warm, s.Overlap, showArgs(t.laneArgs()))
 	}
 	return b.String()
 }
@@ -364,7 +364,10 @@ func TestPlanAll(t *testing.T) {
 			}
 			segments := "whole"
 			if s := track.Split; s != nil {
-				segments = fmt.Sprintf("%d x %d", s.Count, s.Length)
+				segments = fmt.Sprintf("%d x %d", s.Count-s.Tail, s.Length)
+				if s.Tail > 0 {
+					segments += fmt.Sprintf(" + %d x %d", s.Tail, s.Short)
+				}
 			}
 			fmt.Fprintf(&b, "%s: %s | %s\n", id, strings.TrimPrefix(after, "-af "), segments)
 		}

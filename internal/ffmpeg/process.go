@@ -165,6 +165,7 @@ func (s *sandbox) run(ctx context.Context, c *command) (tail string, err error) 
 		}
 		return "", fmt.Errorf("start %s: %w", name, err)
 	}
+	batch(cmd.Process.Pid)
 	began := time.Now()
 	err = cmd.Wait()
 	if cmd.ProcessState != nil {

@@ -23,6 +23,8 @@ type split struct {
 	Ahead   int64 // heard after those that are made
 	Length  int64 // a segment's own
 	Count   int64 // segments, as long as the input is as long as it says; 0 if it does not
+	Tail    int64 // of them, those at the end that are shorter
+	Short   int64 // those's own
 }
 
 // Of splitting. What an encoder's start costs, a tenth of a second, is about six
@@ -76,9 +78,10 @@ func (t *track) splitting() *split {
 	return nil
 }
 
-// divide sets how long segments are, of some samples: about as long as usual,
-// all of one length, as many as keep all cores busy to the end, and none too
-// long to be held.
+// divide sets how long segments are, of some samples: about as long as usual, all
+// of one length, as many as keep all cores busy, and none too long to be held.
+// Only the last one for each core is cut into four, so that all cores are done
+// at about the same time.
 func (s *split) divide(n, usual int64, channels, cores int) {
 	packets, usual := s.packets(n), max(usual/s.Frame, 1)
 	count, c := (packets+usual-1)/usual, int64(cores)
@@ -87,8 +90,28 @@ func (s *split) divide(n, usual int64, channels, cores int) {
 	}
 	count = max(min(count, packets*leastParts/usual), 1)
 	length := min((packets+count-1)/count, max(mostPart/(s.Frame*int64(channels)*4), 1))
-	s.Length = (length + s.Unit - 1) / s.Unit * s.Unit
+	s.Length = s.turns(length)
 	s.Count = (packets + s.Length - 1) / s.Length
+	s.Tail, s.Short = 0, s.turns((s.Length+3)/4)
+	if rest := packets - (s.Count-c)*s.Length; s.Count > c && s.Short >= leastShort*s.Warm {
+		s.Tail = (rest + s.Short - 1) / s.Short
+		s.Count += s.Tail - c
+	}
+}
+
+// leastShort is how many times the warm-up the short segments are long at least.
+const leastShort = 4
+
+// turns returns how many packets some are in whole turns.
+func (s *split) turns(packets int64) int64 { return (packets + s.Unit - 1) / s.Unit * s.Unit }
+
+// begin returns the first packet of a segment's own, as it was planned; that of
+// the one after the last is the end.
+func (s *split) begin(k int64) int64 {
+	if long := s.Count - s.Tail; s.Count > 0 && k > long {
+		return long*s.Length + (k-long)*s.Short
+	}
+	return k * s.Length
 }
 
 // packets is how many there are of some samples.
@@ -102,7 +125,7 @@ func (s *split) packets(n int64) int64 {
 // own returns which packets a segment has, from and up to. What comes after the
 // end that was planned, up to the length of one segment, goes to the last.
 func (s *split) own(k int64) (from, to int64) {
-	from, to = k*s.Length, (k+1)*s.Length
+	from, to = s.begin(k), s.begin(k+1)
 	if s.Count > 0 && k >= s.Count-1 {
 		to += s.Length
 		if k >= s.Count {

@@ -50,7 +50,7 @@ func splitCases(rate int, border, container string) *rapid.Generator[splitCase] 
 		for packets := s.packets(c.samples); ; packets++ {
 			n := packets*s.Frame - s.Delay
 			s.divide(n, samples(c.segment, rate), c.channels, c.cores)
-			last := packets - (s.Count-1)*s.Length
+			last := packets - s.begin(s.Count-1)
 			switch {
 			case border == "shorter than the warm-up" && last < s.Warm:
 				c.samples = n
@@ -85,6 +85,19 @@ func TestSplit(t *testing.T) {
 			c.check(t)
 		})
 	}
+}
+
+// TestSplitTail: the last segments are shorter, for all cores to be done at once.
+func TestSplitTail(t *testing.T) {
+	t.Parallel()
+	c := splitCase{samples: 40*44100 + 77, rate: 44100, channels: 1, out: auto, cores: 2, segment: 9 * time.Second}
+	for _, codec := range []string{"aac", "mp3"} {
+		s := splitting(transcode.Made{Codec: codec, SampleRate: c.rate, Channels: c.channels})
+		if s.divide(c.samples, samples(c.segment, c.rate), c.channels, c.cores); s.Tail < 4 || s.Short >= s.Length/2 {
+			t.Fatalf("%s: got %+v", codec, s)
+		}
+	}
+	c.check(t)
 }
 
 func (c *splitCase) check(t *testing.T) {

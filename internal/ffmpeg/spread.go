@@ -150,18 +150,19 @@ func (s *spread) take() (first *spreadTrack, k int64, r *hearer) {
 func (s *spread) encodeSegment(ctx context.Context, t *spreadTrack, k int64, r *hearer) error {
 	plan := t.track.Split
 	from, _ := plan.own(k)
+	l, err := s.lane(ctx, t) // it starts while we wait
+	if err != nil {
+		return err
+	}
 	n, err := t.window.length(from*plan.Frame + 1)
 	if err != nil {
 		return err
 	}
 	if plan.packets(n) <= from {
 		r.close()
+		s.rest(t, l)
 		s.end(t, k)
 		return nil
-	}
-	l, err := s.lane(ctx, t)
-	if err != nil {
-		return err
 	}
 	seg := newSegment(plan, k, l.given)
 	if k > 0 {
@@ -177,6 +178,12 @@ func (s *spread) encodeSegment(ctx context.Context, t *spreadTrack, k int64, r *
 	if err := l.feed(seg, r); err != nil {
 		return l.end(ctx, err)
 	}
+	s.rest(t, l)
+	return nil
+}
+
+// rest takes a lane back until there is another segment for it.
+func (s *spread) rest(t *spreadTrack, l *lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t.count >= 0 {
@@ -184,7 +191,6 @@ func (s *spread) encodeSegment(ctx context.Context, t *spreadTrack, k int64, r *
 	} else {
 		t.idle = append(t.idle, l)
 	}
-	return nil
 }
 
 // copyAround copies the sound around the beginning of a segment, which somebody
@@ -222,7 +228,7 @@ func (s *spread) newLane(ctx context.Context, t *spreadTrack) (*lane, error) {
 
 // progress tells that some more packets were made. A few of them nobody wants.
 func (t *spreadTrack) progress(n int64) {
-	if all := t.track.Split.Count * t.track.Split.Length; all > 0 {
+	if all := t.track.Split.begin(t.track.Split.Count); all > 0 {
 		t.step(transcode.Transcoding, min(float64(t.made.Add(n))/float64(all), 0.99))
 	}
 }
