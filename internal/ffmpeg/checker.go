@@ -62,7 +62,7 @@ func (cs *checkers) begin(r *encode, t *track) (*checker, error) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	for i, c := range slices.Backward(cs.idle) {
-		if c.rate == t.Rate && c.channels == t.Channels {
+		if c.fits(t) {
 			cs.idle = slices.Delete(cs.idle, i, i+1)
 			c.timer.Stop()
 			c.base = c.fed
@@ -71,6 +71,9 @@ func (cs *checkers) begin(r *encode, t *track) (*checker, error) {
 	}
 	return startChecker(r, t)
 }
+
+// fits reports whether a track's packets may be given to it.
+func (c *checker) fits(t *track) bool { return c.rate == t.Rate && c.channels == t.Channels }
 
 // close ends those that are idle, and all others once they are done.
 func (cs *checkers) close() {

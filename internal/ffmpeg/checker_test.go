@@ -167,6 +167,37 @@ func TestCheckerFails(t *testing.T) {
 	}
 }
 
+// TestCheckMany has few processes check many outputs, in segments and whole.
+func TestCheckMany(t *testing.T) {
+	t.Parallel()
+	boxed(t, Auto)
+	input := ffmpegtest.Clip(t, ffmpegtest.Spec{Samples: 8*44100 + 1})
+	for _, cores := range []int{1, 2} {
+		e, err := New(Config{Cores: cores, Segment: 3 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		enc := transcode.Encoding{Inputs: []transcode.Source{{Path: input}}, Dir: t.TempDir()}
+		for i, channels := range []string{"2", "2", "1", "2", "1"} {
+			preset := transcode.Preset{Container: "mp4", Audio: &transcode.Audio{Codec: "AAC", SampleRate: "44100", BitRate: "64", Channels: channels}}
+			enc.Outputs = append(enc.Outputs, transcode.Rendition{Name: string(rune('a' + i)), Preset: preset})
+		}
+		made, err := e.Encode(t.Context(), enc, func(transcode.Progress) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, out := range made.Outputs {
+			if m := out.Made; out.Failure != nil || m.Samples != 8*44100+1 || m.Codec != "aac" {
+				t.Errorf("%d cores, output %d: got %+v, %v", cores, i+1, m, out.Failure)
+			}
+		}
+		if n := len(e.checkers.idle); n < 2 || n > mostAtOnce+1 {
+			t.Errorf("%d cores: %d checkers were at work", cores, n)
+		}
+	}
+}
+
 // TestDecodeFLAC decodes what ffmpeg made, whole, cut off and changed.
 func TestDecodeFLAC(t *testing.T) {
 	t.Parallel()

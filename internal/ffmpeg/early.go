@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -22,9 +21,11 @@ import (
 // not know in the end, verify finds out itself.
 type early struct {
 	*encode
-	p      *plan // as it was when all began
-	split  int   // of its tracks
-	aac    map[int]*checker
+	p      *plan            // as it was when all began
+	split  int              // of its tracks
+	aac    map[int]*checker // for tracks whose packets come as they are joined
+	whole  []int            // AAC that is checked when its file is there
+	spare  *checker         // that is started already for the first of them; nil for none
 	flac   []int
 	joined *decoder         // of pipes; nil for none
 	pipes  map[int]*mp3Pipe // by the index of the track
@@ -51,6 +52,10 @@ type mp3Pipe struct {
 	broken bool // the process has ended before
 }
 
+// mostAtOnce is how many tracks of AAC are given to checkers as they are joined:
+// each has a process of its own.
+const mostAtOnce = 2
+
 // startEarly starts verifying a plan's tracks; it may have nothing to do. close
 // has to be called.
 func (r *encode) startEarly(ctx context.Context, p *plan) (*early, error) {
@@ -66,6 +71,10 @@ func (r *encode) startEarly(ctx context.Context, p *plan) (*early, error) {
 		switch {
 		case t.container == "wav":
 		case t.container == "mp4" && t.Encoder == "aac" && t.Channels <= 2:
+			if t.Split == nil || len(e.aac) >= mostAtOnce {
+				e.whole = append(e.whole, i)
+				continue
+			}
 			c, err := r.checkers.begin(r, t)
 			if err != nil {
 				e.close()
@@ -82,6 +91,9 @@ func (r *encode) startEarly(ctx context.Context, p *plan) (*early, error) {
 		}
 	}
 	err := e.startPipes(ctx, pipes)
+	if err == nil && len(e.whole) > 0 {
+		e.spare, err = r.checkers.begin(r, &p.Tracks[e.whole[0]])
+	}
 	switch {
 	case err != nil:
 	case ready && e.split > 0:
@@ -246,26 +258,33 @@ func (e *early) phase() transcode.Phase {
 // facts finds what can be known of a plan's tracks without another process; all
 // files are there.
 func (e *early) facts(ctx context.Context, p *plan, done *decoded) map[int]*facts {
-	all := map[int]*facts{}
+	known := map[int]*facts{}
 	if e.p == nil || len(e.p.Tracks) != len(p.Tracks) || e.split != len(done.sounds) {
-		return all // some were dropped, or encoded again
+		return known // some were dropped, or encoded again
 	}
+	all := len(e.flac) + len(e.aac) + len(e.whole)
 	e.asked.Store(true)
 	e.open()
-	step, looked := e.meter.step(float64(len(e.flac)+len(e.aac)), p.checking(func(i int) bool { return e.aac[i] != nil || slices.Contains(e.flac, i) })...), 0.0
+	step, looked := e.meter.step(float64(all), p.checking(func(i int) bool { return e.aac[i] != nil || slices.Contains(e.whole, i) || slices.Contains(e.flac, i) })...), 0.0
 	found := func(i int, f *facts, err error) {
 		if err == nil {
-			all[i] = f
+			known[i] = f
 		}
 		looked++
-		step(transcode.Verifying, looked/float64(len(e.flac)+len(e.aac)))
+		step(transcode.Verifying, looked/float64(all))
 	}
 	for _, i := range e.flac {
 		f, err := e.decodeFLAC(ctx, p.Tracks[i].File)
 		found(i, f, err)
 	}
 	for i, c := range e.aac {
-		f, err := e.checkAAC(ctx, c, &p.Tracks[i])
+		f, err := c.end(ctx)
+		found(i, f, err)
+		e.checkers.done(c) // those of the others are the next to use it
+	}
+	e.aac = nil
+	for _, i := range e.whole {
+		f, err := e.checkAAC(ctx, &p.Tracks[i])
 		found(i, f, err)
 	}
 	for _, d := range []*decoder{e.joined, e.files} {
@@ -274,25 +293,35 @@ func (e *early) facts(ctx context.Context, p *plan, done *decoded) map[int]*fact
 		}
 		if found := d.facts(); found != nil {
 			for _, i := range d.read.which {
-				all[i] = &found[i]
+				known[i] = &found[i]
 			}
 		}
 	}
-	return all
+	return known
 }
 
-// checkAAC has the packets of a track's file decoded, unless they were as they
-// were joined.
-func (e *early) checkAAC(ctx context.Context, c *checker, t *track) (*facts, error) {
-	if t.Split != nil {
-		return c.end(ctx)
+// checkAAC has the packets of a track's file decoded.
+func (e *early) checkAAC(ctx context.Context, t *track) (_ *facts, err error) {
+	c := e.spare
+	if e.spare = nil; c == nil || !c.fits(t) {
+		if c != nil {
+			e.checkers.done(c)
+		}
+		if c, err = e.checkers.begin(e.encode, t); err != nil {
+			return nil, err
+		}
 	}
-	file, size, err := openShell(filepath.Join(e.dir, t.File))
+	defer func() { e.checkers.done(c) }()
+	file, err := e.openOwn(t.File, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	m, err := audiofile.ReadMP4(file, size)
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	m, err := audiofile.ReadMP4(file, info.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +338,7 @@ func (e *early) checkAAC(ctx context.Context, c *checker, t *track) (*facts, err
 		c.packet(packet)
 	}
 	f, err := c.end(ctx)
-	if err == nil {
+	if err == nil && t.Split == nil {
 		f.Samples -= m.Delay
 	}
 	return f, err
@@ -319,6 +348,9 @@ func (e *early) checkAAC(ctx context.Context, c *checker, t *track) (*facts, err
 func (e *early) close() {
 	for _, c := range e.aac {
 		e.checkers.done(c)
+	}
+	if e.spare != nil {
+		e.checkers.done(e.spare)
 	}
 	for _, p := range e.pipes {
 		p.file.Close()
