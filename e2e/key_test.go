@@ -49,7 +49,7 @@ func TestAccessKeys(t *testing.T) {
 			}
 			config := s.awsConfig()
 			config.Credentials = credentials.NewStaticCredentialsProvider(k.ID, k.Secret, "")
-			config.RetryMaxAttempts = 1
+			config.RetryMaxAttempts = 3 // as by default: a refusal is final, a connection that closes on an upload is not
 			s.checkRole(t, config, rank)
 
 			listed, err := s.etude(t, "key", "list", "--json")
