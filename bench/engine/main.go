@@ -480,7 +480,7 @@ func (b *bench) service(ctx context.Context) error {
 	return nil
 }
 
-var stepLine = regexp.MustCompile(`transcode, notify, tell the user\s+(\S+)`)
+var stepLine = regexp.MustCompile(`transcode, notify, tell the user\s+([\d.]+) s`)
 
 // serve runs the demo on a file, and returns how long its job took.
 func (b *bench) serve(ctx context.Context, in string) (time.Duration, error) {
@@ -499,7 +499,7 @@ func (b *bench) serve(ctx context.Context, in string) (time.Duration, error) {
 	if m == nil {
 		return 0, fmt.Errorf("the demo does not say how long its job took:\n%s", out)
 	}
-	return time.ParseDuration(string(m[1]))
+	return time.ParseDuration(string(m[1]) + "s")
 }
 
 // memory measures how much of it the server and the engine take at most, with all
