@@ -71,15 +71,16 @@ func (h *hub) newWindow(channels int) *window {
 // hearer is one who hears a window. What is before its position is not held for
 // it any more. A hearer is used by one goroutine at a time.
 type hearer struct {
-	w  *window
-	at int64
+	w       *window
+	at      int64
+	patient bool // nothing more is held for it: the others need not wait for it
 }
 
 // hear adds a hearer from some position on.
 func (w *window) hear(at int64) *hearer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := &hearer{w, at}
+	r := &hearer{w: w, at: at}
 	w.hearers = append(w.hearers, r)
 	return r
 }
@@ -192,6 +193,11 @@ func (w *window) await(n int64) {
 		w.wanted = n
 		w.moved.Broadcast()
 	}
+	w.until(n)
+}
+
+// until does so, and has nobody hurry.
+func (w *window) until(n int64) {
 	for w.end < n && !w.ended && w.err == nil {
 		w.moved.Wait()
 	}
@@ -203,7 +209,11 @@ func (r *hearer) read() ([]byte, error) {
 	w := r.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.await(r.at + 1)
+	if r.patient {
+		w.until(r.at + 1)
+	} else {
+		w.await(r.at + 1)
+	}
 	if w.err != nil {
 		return nil, w.err
 	}

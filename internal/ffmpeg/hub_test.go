@@ -177,3 +177,36 @@ func TestHubFails(t *testing.T) {
 		}
 	})
 }
+
+// TestHubPatient: who listens beside a slow hearer does not have more held than
+// the limit, however quick it is.
+func TestHubPatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		raw, want := sound(20 * chunkBytes / 4)
+		h := newHub(3 * chunkBytes)
+		w := h.newWindow(1)
+		slow, ear := w.hear(0), w.hear(0)
+		var got sums
+		done := make(chan error, 2)
+		go func() { done <- w.fill(bytes.NewReader(raw), nothing, nothing) }()
+		go func() { done <- ear.tell(&got) }()
+		for at := int64(0); at < 20*w.per; at += w.per {
+			synctest.Wait()
+			h.mu.Lock()
+			if h.held > h.limit {
+				t.Errorf("%d bytes are held, at most %d may be", h.held, h.limit)
+			}
+			h.mu.Unlock()
+			slow.move(at)
+		}
+		slow.close()
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if got != want {
+			t.Errorf("heard %+v, want %+v", got, want)
+		}
+	})
+}

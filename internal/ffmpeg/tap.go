@@ -16,6 +16,7 @@ type listener interface {
 // tell has a listener hear a window to its end.
 func (r *hearer) tell(l listener) error {
 	defer r.close()
+	r.patient = true // or the decode would run ahead of the encoders, with all it decodes held
 	samples := make([]float32, 0, chunkBytes/4)
 	for {
 		part, err := r.read()
