@@ -58,6 +58,7 @@ type bench struct {
 	song   string
 	static string
 	etude  string // the built program; empty to leave out the service
+	hours  int    // of audio, in the row memory
 	rounds int
 	input  map[string]string // by row
 	plain  *ffmpeg.Encoder
@@ -80,12 +81,13 @@ var rows = []row{
 }
 
 func run(ctx context.Context) (err error) {
-	which := flag.String("rows", "clip,saturated,song,hour,service,memory", "what to measure; memory is of six hours")
+	which := flag.String("rows", "clip,saturated,song,hour,service,memory", "what to measure; memory is of -hours")
 	rounds := flag.Int("rounds", 0, "how often each contestant has its turn; 0 for 15 clips to 3 hours")
+	hours := flag.Int("hours", 6, "how much audio the row memory is of")
 	profile := flag.Bool("profile", false, "print what each of the engine's processes takes in each row, instead of comparing")
 	etude := flag.String("etude", "bin/etude", "the program, for the row service")
 	flag.Parse()
-	b := &bench{song: os.Getenv("ETUDE_BENCH_SONG"), static: os.Getenv("ETUDE_BENCH_STATIC_FFMPEG"), etude: *etude, rounds: *rounds, input: map[string]string{}}
+	b := &bench{song: os.Getenv("ETUDE_BENCH_SONG"), static: os.Getenv("ETUDE_BENCH_STATIC_FFMPEG"), etude: *etude, hours: *hours, rounds: *rounds, input: map[string]string{}}
 	if b.dir, err = os.MkdirTemp("", "etude-bench"); err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func run(ctx context.Context) (err error) {
 		}
 	}
 	if slices.Contains(chosen, "memory") {
-		if err := b.memory(ctx, 6*3600); err != nil {
+		if err := b.memory(ctx, b.hours*3600); err != nil {
 			return fmt.Errorf("row memory: %w", err)
 		}
 	}
