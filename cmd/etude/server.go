@@ -207,9 +207,6 @@ func (s *server) openServices(ctx context.Context) error {
 		return err
 	}
 	s.onClose(func(context.Context) error { encoder.Close(); return nil })
-	// It asks ffmpeg what it can do, and finds its sandbox: else the first job
-	// would wait for that, and whoever looks at the log would not see what is weak.
-	s.running.Go(func() { encoder.Sandbox() })
 	scratch, err := s.dir.emptyDir("scratch")
 	if err != nil {
 		return err
