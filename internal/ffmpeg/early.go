@@ -156,19 +156,8 @@ const noSound = "RIFF\x26\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x4
 // nothing to it.
 func (e *early) newDecoder(which []int, skip int) *decoder {
 	d := &decoder{read: &verifyWords{facts: make([]facts, len(e.p.Tracks)), which: which, skip: skip}, done: make(chan struct{})}
-	d.ctl = &command{program: e.ffmpeg, purpose: "verify", dir: e.dir, cpu: e.cpu(e.p.longest(), len(which)), stall: e.cfg.Stall, line: d.read.stderr}
-	expected, heard := 0.0, 0.0
-	for _, i := range which {
-		expected += e.p.plays(&e.p.Tracks[i]).Seconds()
-	}
 	step := e.meter.step(float64(len(which)), e.p.checking(func(i int) bool { return slices.Contains(which, i) })...)
-	d.ctl.stdout = &lineWriter{line: func(line string) {
-		d.ctl.alive()
-		if f, n := d.read.stdout(line); n > 0 && expected > 0 {
-			heard += float64(n) / float64(f.Rate)
-			step(e.phase(), heard/expected)
-		}
-	}}
+	d.ctl = e.decoder(e.p, d.read, func(done float64) { step(e.phase(), done) })
 	return d
 }
 

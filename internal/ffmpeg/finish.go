@@ -83,19 +83,6 @@ func (r *encode) finishTrack(t *track, said []audiofile.Tag, samples int64, soun
 	return os.Rename(path+".part", path)
 }
 
-func openShell(path string) (*os.File, int64, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return nil, 0, err
-	}
-	return file, info.Size(), nil
-}
-
 // finishMP4 writes an MP4 with the boxes of the shell.
 func (t *track) finishMP4(out io.Writer, shell *os.File, data io.Reader, said []audiofile.Tag, samples int64, sound *splitSound) error {
 	info, err := shell.Stat()

@@ -73,7 +73,7 @@ func (h *hub) newWindow(channels int) *window {
 type hearer struct {
 	w       *window
 	at      int64
-	patient bool // nothing more is held for it: the others need not wait for it
+	patient bool // it waits for what the others want, and has nothing decoded for itself
 }
 
 // hear adds a hearer from some position on.

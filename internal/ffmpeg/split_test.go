@@ -163,7 +163,7 @@ type packetFacts struct {
 
 func readPackets(t testing.TB, path string) (f packetFacts) {
 	t.Helper()
-	file, size, err := openShell(path)
+	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,11 @@ func readPackets(t testing.TB, path string) (f packetFacts) {
 		}
 		return packetFacts{packets: info.Frames, delay: info.Delay, samples: info.Frames*int64(h.Samples) - info.Delay - info.Padding}
 	}
-	m, err := audiofile.ReadMP4(file, size)
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := audiofile.ReadMP4(file, info.Size())
 	if err != nil {
 		t.Fatal(err)
 	}

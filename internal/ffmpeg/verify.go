@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -50,7 +49,11 @@ func (r *encode) verify(ctx context.Context, p *plan, done *decoded, check *earl
 	group, ctx := errgroup.WithContext(ctx)
 	for i, t := range p.Tracks {
 		group.Go(func() error {
-			if err := all[i].hash(ctx, filepath.Join(r.dir, t.File)); err != nil {
+			file, err := r.openOwn(t.File, os.O_RDONLY)
+			if err == nil {
+				err = errors.Join(all[i].hash(ctx, file), file.Close())
+			}
+			if err != nil {
 				return fmt.Errorf("hash output: %w", err)
 			}
 			return nil
@@ -75,7 +78,7 @@ func (r *encode) verify(ctx context.Context, p *plan, done *decoded, check *earl
 	for i, t := range p.Tracks {
 		f := &read.facts[i]
 		f.size, f.sha256 = all[i].size, all[i].sha256
-		err := t.check(f, filepath.Join(r.dir, t.File), done.sounds[i], known[i] != nil)
+		err := r.check(f, &t, done.sounds[i], known[i] != nil)
 		if err == nil {
 			err = t.compare(f, done.wants[i], done.slack(p, &t))
 		}
@@ -90,19 +93,23 @@ func (r *encode) verify(ctx context.Context, p *plan, done *decoded, check *earl
 // check looks at what a file says of itself. WAV is all that, and samples as
 // they are. Of a track that was encoded in segments, and known before it was put
 // into its file, all packets were decoded and nothing else.
-func (t *track) check(f *facts, path string, sound *splitSound, known bool) error {
+func (r *encode) check(f *facts, t *track, sound *splitSound, known bool) error {
 	switch {
 	case t.container == "wav", t.container == "flac", t.hasEdit(), sound != nil && known:
 	default:
 		return nil
 	}
-	file, size, err := openShell(path)
+	file, err := r.openOwn(t.File, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if size != f.size {
-		return fmt.Errorf("it had %d bytes, and has %d", f.size, size)
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != f.size {
+		return fmt.Errorf("it had %d bytes, and has %d", f.size, info.Size())
 	}
 	switch t.container {
 	case "wav":
@@ -236,21 +243,36 @@ func (t *track) compare(f *facts, want, slack int64) error {
 	return nil
 }
 
+// decodeTracks decodes the files of those tracks that read is to know of.
 func (r *encode) decodeTracks(ctx context.Context, p *plan, read *verifyWords, progress func(float64)) error {
 	if len(read.which) == 0 {
 		return nil
 	}
-	expected := 0.0
+	c := r.decoder(p, read, progress)
+	c.args = p.verifyArgs(read.which)
+	_, err := r.sandbox.run(ctx, c)
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("verify outputs: %w\n%s", err, exit.tail)
+	}
+	if err != nil {
+		return fmt.Errorf("verify outputs: %w", err)
+	}
+	return read.err
+}
+
+// decoder returns a command that decodes tracks for read, but for its arguments,
+// which are of listArgs. progress is told which share of them is done.
+func (r *encode) decoder(p *plan, read *verifyWords, progress func(float64)) *command {
+	expected, heard := 0.0, 0.0
 	for _, i := range read.which {
 		expected += p.plays(&p.Tracks[i]).Seconds()
 	}
-	heard := 0.0
 	c := &command{
 		purpose: "verify",
 		program: r.ffmpeg,
-		args:    p.verifyArgs(read.which),
 		dir:     r.dir,
-		cpu:     r.cpu(p.longest(), len(p.Tracks)),
+		cpu:     r.cpu(p.longest(), len(read.which)),
 		stall:   r.cfg.Stall,
 		line:    read.stderr,
 	}
@@ -261,15 +283,7 @@ func (r *encode) decodeTracks(ctx context.Context, p *plan, read *verifyWords, p
 			progress(min(heard/expected, 1))
 		}
 	}}
-	_, err := r.sandbox.run(ctx, c)
-	var exit *exitError
-	if errors.As(err, &exit) {
-		return fmt.Errorf("verify outputs: %w\n%s", err, exit.tail)
-	}
-	if err != nil {
-		return fmt.Errorf("verify outputs: %w", err)
-	}
-	return read.err
+	return c
 }
 
 // verifyWords reads what ffmpeg says when it verifies.
@@ -340,12 +354,7 @@ func (w *verifyWords) stdout(line string) (*facts, int64) {
 }
 
 // hash takes a file's size and checksum.
-func (f *facts) hash(ctx context.Context, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
+func (f *facts) hash(ctx context.Context, file io.Reader) (err error) {
 	h := sha256.New()
 	f.size, err = io.CopyBuffer(h, readerFunc(func(p []byte) (int, error) {
 		if ctx.Err() != nil {
