@@ -377,13 +377,6 @@ func (b *bench) profile(ctx context.Context, r row) error {
 	if err != nil {
 		return err
 	}
-	var log processLog
-	e, err := ffmpeg.New(ffmpeg.Config{Sandbox: ffmpeg.Limits, Logger: slog.New(&log)})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	e.Sandbox()
 	rounds := r.rounds
 	if b.rounds > 0 {
 		rounds = b.rounds
@@ -391,13 +384,21 @@ func (b *bench) profile(ctx context.Context, r row) error {
 	var walls []cost
 	costs := map[string][]cost{}
 	for range rounds {
-		log.took = map[string]cost{}
-		before := ownTime()
-		c, err := b.turn(ctx, contestant{"", engine(e, false)}, in, 1)
+		var log processLog
+		e, err := ffmpeg.New(ffmpeg.Config{Sandbox: ffmpeg.Limits, Logger: slog.New(&log)})
 		if err != nil {
 			return err
 		}
-		log.took["Etude itself"] = cost{c.wall, ownTime() - before}
+		e.Sandbox()
+		log.took = map[string]cost{}
+		before := ownTime()
+		c, err := b.turn(ctx, contestant{"", engine(e, false)}, in, 1)
+		own := ownTime() - before
+		e.Close() // what waits for more ends, and is told of
+		if err != nil {
+			return err
+		}
+		log.took["Etude itself"] = cost{c.wall, own}
 		walls = append(walls, c)
 		for purpose, took := range log.took {
 			costs[purpose] = append(costs[purpose], took)
